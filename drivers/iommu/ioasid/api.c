@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * rte_vfio.h, in the place of librte_eal's: the contract of each function is there.
+ * Here: DPDK's conventions (-1 and rte_errno; 1 = not managed by VFIO), nothing else.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/vfio.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_vfio.h>
+
+#include "device.h"
+#include "explicit_set.h"
+#include "export.h"
+#include "log.h"
+#include "memory.h"
+#include "options.h"
+#include "space.h"
+
+/* In rte_vfio.h since 24.03: defined for all, for applications built against either. */
+int rte_vfio_get_device_info(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
+			     struct vfio_device_info *device_info);
+
+static int
+fail(int err)
+{
+	rte_errno = err < 0 ? -err : err;
+	return -1;
+}
+
+static int
+not_supported(const char *what)
+{
+	IOASID_LOG(ERR, init, "%s is not supported yet", what);
+	return fail(ENOTSUP);
+}
+
+static int
+get_info(const char *bdf, int fd, struct vfio_device_info *info)
+{
+	if (ioctl(fd, VFIO_DEVICE_GET_INFO, info) == 0)
+		return 0;
+	IOASID_LOG(ERR, device, "%s: VFIO_DEVICE_GET_INFO failed: %s", bdf, rte_strerror(errno));
+	return -errno;
+}
+
+EXPORT int
+rte_vfio_setup_device(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
+		      struct vfio_device_info *device_info)
+{
+	int ret;
+
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
+		return not_supported("a secondary process that uses devices");
+	if (!ioasid_is_vfio(sysfs_base, dev_addr)) {
+		IOASID_LOG(NOTICE, device, "%s not managed by VFIO driver, skipping", dev_addr);
+		return 1;
+	}
+	ret = space_open();
+	if (ret < 0) {
+		IOASID_LOG(ERR, init, "%s", ioasid_error());
+		return fail(ret);
+	}
+	ret = device_setup(sysfs_base, dev_addr, vfio_dev_fd);
+	if (ret < 0)
+		return fail(ret);
+	ret = get_info(dev_addr, *vfio_dev_fd, device_info);
+	if (ret < 0) {
+		device_release(dev_addr);
+		return fail(ret);
+	}
+	return 0;
+}
+
+EXPORT int
+rte_vfio_release_device(const char *sysfs_base, const char *dev_addr, int fd)
+{
+	int ret = device_release(dev_addr);
+
+	(void)sysfs_base;
+	(void)fd;  /* the one that rte_vfio_setup_device() gave out: closed by now */
+	if (ret < 0) {
+		IOASID_LOG(WARNING, device, "%s was not set up, nothing to release", dev_addr);
+		return fail(ret);
+	}
+	return 0;
+}
+
+EXPORT int
+rte_vfio_get_device_info(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
+			 struct vfio_device_info *device_info)
+{
+	int ret;
+
+	if (*vfio_dev_fd == -1)
+		return rte_vfio_setup_device(sysfs_base, dev_addr, vfio_dev_fd, device_info);
+	ret = get_info(dev_addr, *vfio_dev_fd, device_info);
+	return ret < 0 ? fail(ret) : 0;
+}
+
+EXPORT int
+rte_vfio_enable(const char *modname)
+{
+	(void)modname;
+	if (options_env() < 0)
+		return fail(EINVAL);
+	explicit_set_init();
+	/*
+	 * Not an error yet: a program without VFIO devices needs none of this. When one
+	 * is set up, the same failure is told as an error.
+	 */
+	if (space_open() < 0)
+		IOASID_LOG(DEBUG, init, "%s", ioasid_error());
+	return 0;
+}
+
+EXPORT int
+rte_vfio_is_enabled(const char *modname)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/module/%s", modname);
+	return space_ctx() != NULL && access(path, F_OK) == 0;
+}
+
+EXPORT int
+rte_vfio_noiommu_is_enabled(void)
+{
+	/* What is attached here has an IOMMU, whatever VFIO would allow to others. */
+	return 0;
+}
+
+EXPORT int
+rte_vfio_get_group_num(const char *sysfs_base, const char *dev_addr, int *iommu_group_num)
+{
+	unsigned int number;
+	int ret = ioasid_group_number(sysfs_base, dev_addr, &number);
+
+	if (ret == -ENOENT || ret == -ENODEV)
+		return 0;
+	if (ret < 0) {
+		IOASID_LOG(ERR, device, "%s", ioasid_error());
+		return fail(ret);
+	}
+	*iommu_group_num = (int)number;
+	return 1;
+}
+
+EXPORT int
+rte_vfio_clear_group(int vfio_group_fd)
+{
+	(void)vfio_group_fd;
+	return not_supported("rte_vfio_clear_group()");
+}
+
+EXPORT int
+rte_vfio_get_container_fd(void)
+{
+	return not_supported("rte_vfio_get_container_fd()");
+}
+
+EXPORT int
+rte_vfio_get_group_fd(int iommu_group_num)
+{
+	(void)iommu_group_num;
+	return not_supported("rte_vfio_get_group_fd()");
+}
+
+EXPORT int
+rte_vfio_container_create(void)
+{
+	return not_supported("rte_vfio_container_create()");
+}
+
+EXPORT int
+rte_vfio_container_destroy(int container_fd)
+{
+	(void)container_fd;
+	return not_supported("rte_vfio_container_destroy()");
+}
+
+EXPORT int
+rte_vfio_container_group_bind(int container_fd, int iommu_group_num)
+{
+	(void)container_fd;
+	(void)iommu_group_num;
+	return not_supported("rte_vfio_container_group_bind()");
+}
+
+EXPORT int
+rte_vfio_container_group_unbind(int container_fd, int iommu_group_num)
+{
+	(void)container_fd;
+	(void)iommu_group_num;
+	return not_supported("rte_vfio_container_group_unbind()");
+}
+
+/* Only the default container so far, with memory mapped before any device is there. */
+static int
+open_container(int container_fd)
+{
+	int ret;
+
+	if (container_fd != RTE_VFIO_DEFAULT_CONTAINER_FD)
+		return not_supported("a container other than the default one");
+	ret = space_open();
+	if (ret < 0) {
+		IOASID_LOG(ERR, init, "%s", ioasid_error());
+		return fail(ret);
+	}
+	return 0;
+}
+
+EXPORT int
+rte_vfio_container_dma_map(int container_fd, uint64_t vaddr, uint64_t iova, uint64_t len)
+{
+	int ret;
+
+	if (open_container(container_fd) < 0)
+		return -1;
+	ret = memory_user_map(space_default(), vaddr, iova, len);
+	return ret < 0 ? fail(ret) : 0;
+}
+
+EXPORT int
+rte_vfio_container_dma_unmap(int container_fd, uint64_t vaddr, uint64_t iova, uint64_t len)
+{
+	int ret;
+
+	(void)vaddr;
+	if (open_container(container_fd) < 0)
+		return -1;
+	ret = memory_user_unmap(space_default(), iova, len);
+	return ret < 0 ? fail(ret) : 0;
+}

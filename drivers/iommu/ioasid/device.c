@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <bsd/sys/queue.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device.h"
+#include "explicit_set.h"
+#include "group_report.h"
+#include "log.h"
+#include "memory.h"
+#include "options.h"
+#include "space.h"
+
+/*
+ * A cdev can be opened and bound only once, and the PCI bus sets the devices of a
+ * group up one by one: a member that joined early waits here until its turn comes.
+ */
+struct device {
+	TAILQ_ENTRY(device) entry;
+	struct ioasid_device *dev;
+	bool in_use;     /* handed to DPDK; else it only joined */
+	bool tentative;  /* joined by the set-up under way: leaves if that fails */
+};
+
+static TAILQ_HEAD(, device) devices = TAILQ_HEAD_INITIALIZER(devices);
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct device *
+find(const char *bdf)
+{
+	struct device *d;
+
+	TAILQ_FOREACH(d, &devices, entry)
+		if (strcmp(ioasid_device_bdf(d->dev), bdf) == 0)
+			return d;
+	return NULL;
+}
+
+static void
+leave(struct device *d)
+{
+	TAILQ_REMOVE(&devices, d, entry);
+	IOASID_LOG(DEBUG, device, "%s leaves", ioasid_device_bdf(d->dev));
+	ioasid_leave(d->dev);
+	free(d);
+}
+
+/* Join a device unless it has; a tentative one leaves again if the set-up fails. */
+static int
+join(const char *sysfs, const char *bdf, struct device **out)
+{
+	const unsigned int flags = options.allow_insecure ? IOASID_IMPLICIT_GROUP : 0;
+	struct device *d = find(bdf);
+	int ret;
+
+	if (d == NULL) {
+		d = calloc(1, sizeof(*d));
+		if (d == NULL)
+			return -ENOMEM;
+		ret = ioasid_join(space_ctx(), sysfs, bdf, flags, &d->dev);
+		if (ret < 0) {
+			free(d);
+			return ret;
+		}
+		d->tentative = true;
+		TAILQ_INSERT_TAIL(&devices, d, entry);
+		IOASID_LOG(DEBUG, device, "%s joined", bdf);
+	}
+	*out = d;
+	return 0;
+}
+
+/* Those that cannot join are left to the rule, which then names them. */
+static void
+join_members(const char *sysfs, const struct ioasid_group *group)
+{
+	struct device *d;
+
+	for (unsigned int i = 0; i < group->nmembers; i++) {
+		const struct ioasid_member *m = &group->members[i];
+
+		if (m->bridge || m->cdev[0] == '\0' || !explicit_set_has(m))
+			continue;
+		if (join(sysfs, m->bdf, &d) < 0)
+			IOASID_LOG(WARNING, device, "%s", ioasid_error());
+	}
+}
+
+static int
+attach_members(const struct ioasid_group *group)
+{
+	struct device *d;
+	int ret;
+
+	for (unsigned int i = 0; i < group->nmembers; i++) {
+		d = find(group->members[i].bdf);
+		if (d == NULL || ioasid_device_ioasid(d->dev) != 0)
+			continue;
+		ret = ioasid_attach(d->dev, space_default());
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* Attach under the all-joined rule, and tell the user how it went. */
+static int
+attach(struct device *d, const struct ioasid_group *group)
+{
+	const char *bdf = ioasid_device_bdf(d->dev);
+	int ret = ioasid_attach(d->dev, space_default());
+
+	if (ret == -EPERM && group_count_at_risk(space_ctx(), group) > 0) {
+		group_report_refusal(space_ctx(), group, bdf);
+		return ret;
+	}
+	if (ret == 0)
+		ret = attach_members(group);
+	if (ret < 0) {
+		IOASID_LOG(ERR, device, "%s", ioasid_error());
+		return ret;
+	}
+	group_report_risk(space_ctx(), group, bdf);
+	IOASID_LOG(INFO, device, "%s: IOMMU group %u, %s, device id %u, IOASID %u", bdf,
+		   group->number, ioasid_device_cdev(d->dev), ioasid_device_id(d->dev),
+		   ioasid_device_ioasid(d->dev));
+	return 0;
+}
+
+static int
+setup_in_group(const char *sysfs, const char *bdf, const struct ioasid_group *group,
+	       struct device **out)
+{
+	int ret = join(sysfs, bdf, out);
+
+	if (ret < 0) {
+		IOASID_LOG(ERR, device, "%s", ioasid_error());
+		return ret;
+	}
+	group_report_bridges(group);
+	join_members(sysfs, group);
+	ret = attach(*out, group);
+	return ret < 0 ? ret : memory_setup();
+}
+
+static void
+end_tentative(bool failed)
+{
+	struct device *d, *next;
+
+	for (d = TAILQ_FIRST(&devices); d != NULL; d = next) {
+		next = TAILQ_NEXT(d, entry);
+		if (d->tentative && failed)
+			leave(d);
+		else
+			d->tentative = false;
+	}
+}
+
+static int
+setup_locked(const char *sysfs, const char *bdf, int *fd)
+{
+	struct ioasid_group *group;
+	struct device *d = find(bdf);
+	int ret;
+
+	if (d != NULL && d->in_use) {
+		IOASID_LOG(ERR, device, "%s is set up already", bdf);
+		return -EBUSY;
+	}
+	ret = ioasid_group_read(sysfs, bdf, &group);
+	if (ret < 0) {
+		IOASID_LOG(ERR, device, "%s", ioasid_error());
+		return ret;
+	}
+	ret = setup_in_group(sysfs, bdf, group, &d);
+	end_tentative(ret < 0);
+	ioasid_group_free(group);
+	if (ret < 0)
+		return ret;
+	d->in_use = true;
+	*fd = ioasid_device_fd(d->dev);
+	return 0;
+}
+
+int
+device_setup(const char *sysfs, const char *bdf, int *fd)
+{
+	int ret;
+
+	pthread_mutex_lock(&lock);
+	ret = setup_locked(sysfs, bdf, fd);
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
+static bool
+group_in_use(unsigned int group)
+{
+	struct device *d;
+
+	TAILQ_FOREACH(d, &devices, entry)
+		if (d->in_use && ioasid_device_group(d->dev) == group)
+			return true;
+	return false;
+}
+
+static void
+leave_group(unsigned int group)
+{
+	struct device *d, *next;
+
+	for (d = TAILQ_FIRST(&devices); d != NULL; d = next) {
+		next = TAILQ_NEXT(d, entry);
+		if (ioasid_device_group(d->dev) == group)
+			leave(d);
+	}
+}
+
+static int
+release_locked(const char *bdf)
+{
+	struct device *d = find(bdf);
+	unsigned int group;
+
+	if (d == NULL || !d->in_use)
+		return -ENODEV;
+	group = ioasid_device_group(d->dev);
+	leave(d);
+	if (!group_in_use(group))
+		leave_group(group);
+	return 0;
+}
+
+int
+device_release(const char *bdf)
+{
+	int ret;
+
+	pthread_mutex_lock(&lock);
+	ret = release_locked(bdf);
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
+int
+device_fd(const char *bdf)
+{
+	struct device *d;
+	int ret;
+
+	pthread_mutex_lock(&lock);
+	d = find(bdf);
+	ret = d != NULL && d->in_use ? ioasid_device_fd(d->dev) : -ENODEV;
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
+void
+device_release_all(void)
+{
+	struct device *d;
+
+	pthread_mutex_lock(&lock);
+	while ((d = TAILQ_FIRST(&devices)) != NULL)
+		leave(d);
+	pthread_mutex_unlock(&lock);
+}

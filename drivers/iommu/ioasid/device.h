@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#ifndef IOASID_DEVICE_H
+#define IOASID_DEVICE_H
+
+/* The devices that DPDK uses or that joined for the sake of their group. */
+
+/*
+ * Set a device up: join it and the named members of its group, decide by the group
+ * rule, attach them, map DPDK's memory.
+ *
+ * fd: the device's; it stays ours, device_release() closes it.
+ * 0 or -errno, said in the log; after a failure what the call had joined has left.
+ */
+int device_setup(const char *sysfs, const char *bdf, int *fd);
+
+/*
+ * Release a device. When it was the last one in use of its group, the members that
+ * only joined leave, too. 0 or -ENODEV: was not set up.
+ */
+int device_release(const char *bdf);
+
+/* The fd of a device that is set up, or -ENODEV. */
+int device_fd(const char *bdf);
+
+/* Release everything. */
+void device_release_all(void);
+
+#endif /* IOASID_DEVICE_H */

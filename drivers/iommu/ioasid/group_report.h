@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#ifndef IOASID_GROUP_REPORT_H
+#define IOASID_GROUP_REPORT_H
+
+/* What the user is told about an IOMMU group that is not all joined. */
+
+#include <ioasid.h>
+
+/* How many endpoints of the group have not joined. */
+unsigned int group_count_at_risk(struct ioasid_ctx *ctx, const struct ioasid_group *group);
+
+/* Why `bdf` was refused: each missing BDF, and the three ways out. One message. */
+void group_report_refusal(struct ioasid_ctx *ctx, const struct ioasid_group *group,
+			  const char *bdf);
+
+/*
+ * The at-risk list under --allow-insecure-vfio: nothing if all joined, and once for a
+ * group as long as its list stays the same.
+ */
+void group_report_risk(struct ioasid_ctx *ctx, const struct ioasid_group *group,
+		       const char *bdf);
+
+/* Bridges are exempt from the rule: shown at debug level. */
+void group_report_bridges(const struct ioasid_group *group);
+
+#endif /* IOASID_GROUP_REPORT_H */

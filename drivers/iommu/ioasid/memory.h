@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#ifndef IOASID_MEMORY_H
+#define IOASID_MEMORY_H
+
+/* DPDK's memory in the default IOASID: memsegs to maps, kept true by memory events. */
+
+#include <stdint.h>
+
+/*
+ * Map all memory and follow its changes, once a process: 0 or -errno, said in the
+ * log; after a failure none of it is mapped. Takes EAL's memory lock.
+ */
+int memory_setup(void);
+
+/*
+ * rte_eal_cleanup() has begun: pages that could never be freed are freed from now on.
+ * Their large maps cannot shrink; they go as a whole when the IOASID goes.
+ */
+void memory_set_closing(void);
+
+/*
+ * A map that the application asks for beside DPDK's own memory: 0 or -errno, said in
+ * the log. The same map again is no error, as under stock EAL.
+ */
+int memory_user_map(uint32_t ioasid, uint64_t va, uint64_t iova, uint64_t length);
+int memory_user_unmap(uint32_t ioasid, uint64_t iova, uint64_t length);
+
+#endif /* IOASID_MEMORY_H */

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "options.h"
+
+#define PREFIX "--ioasid-"
+
+struct options options;
+
+static int
+set_allow_insecure(const char *value)
+{
+	(void)value;
+	options.allow_insecure = true;
+	return 0;
+}
+
+static int
+set_dev(const char *value)
+{
+	if (value[0] != '/') {
+		IOASID_LOG(ERR, init, "--ioasid-dev \"%s\": give the path of a device node, "
+			   "such as /dev/iommu", value);
+		return -EINVAL;
+	}
+	options.dev = value;
+	return 0;
+}
+
+static const struct option_def {
+	const char *name;
+	const char *value;  /* what it is called in --help; NULL: takes none */
+	const char *help;
+	int (*set)(const char *value);
+} defs[] = {
+	{ "--allow-insecure-vfio", NULL,
+	  "Attach devices although others of their IOMMU group\n"
+	  "                      could reach this program's memory; prints their BDFs",
+	  set_allow_insecure },
+	{ "--ioasid-dev", "PATH",
+	  "Device node of I/O address spaces\n"
+	  "                      (default /dev/ioasid if it exists, else /dev/iommu)",
+	  set_dev },
+};
+
+void
+options_usage(void)
+{
+	printf("I/O address space options (dpdk-ioasid; also read from " OPTIONS_ENV "):\n");
+	for (size_t i = 0; i < sizeof(defs) / sizeof(defs[0]); i++)
+		printf("  %s%s%s  %s\n", defs[i].name, defs[i].value != NULL ? " " : "",
+		       defs[i].value != NULL ? defs[i].value : "", defs[i].help);
+	printf("\n");
+}
+
+/* The definition of --name or --name=value; *value is NULL without "=". */
+static const struct option_def *
+find_def(const char *arg, const char **value)
+{
+	const size_t len = strcspn(arg, "=");
+
+	*value = arg[len] == '=' ? arg + len + 1 : NULL;
+	for (size_t i = 0; i < sizeof(defs) / sizeof(defs[0]); i++)
+		if (strlen(defs[i].name) == len && strncmp(defs[i].name, arg, len) == 0)
+			return &defs[i];
+	return NULL;
+}
+
+/*
+ * Take the option that args[0] may be, and its value from args[1] where it has one.
+ * Returns the number of arguments taken, 0 if it is not ours, -EINVAL.
+ */
+static int
+take_one(int n, char *const *args)
+{
+	const struct option_def *def;
+	const char *value;
+	int taken = 1;
+
+	def = find_def(args[0], &value);
+	if (def == NULL) {
+		if (strncmp(args[0], PREFIX, strlen(PREFIX)) != 0)
+			return 0;
+		IOASID_LOG(ERR, init, "unknown option \"%s\"; there are --allow-insecure-vfio and "
+			   "--ioasid-dev PATH", args[0]);
+		return -EINVAL;
+	}
+	if (def->value == NULL && value != NULL) {
+		IOASID_LOG(ERR, init, "%s takes no value, but \"%s\" was given", def->name, value);
+		return -EINVAL;
+	}
+	if (def->value != NULL && value == NULL) {
+		if (n < 2) {
+			IOASID_LOG(ERR, init, "%s needs a value: %s %s", def->name, def->name,
+				   def->value);
+			return -EINVAL;
+		}
+		value = args[1];
+		taken = 2;
+	}
+	return def->set(value) < 0 ? -EINVAL : taken;
+}
+
+/* Move n arguments at argv[at] to argv[to], to <= at, keeping the order of the rest. */
+static void
+move_args(char **argv, int at, int n, int to)
+{
+	char *moved[2];
+
+	memcpy(moved, &argv[at], (size_t)n * sizeof(*argv));
+	memmove(&argv[to + n], &argv[to], (size_t)(at - to) * sizeof(*argv));
+	memcpy(&argv[to], moved, (size_t)n * sizeof(*argv));
+}
+
+int
+options_take(int argc, char **argv, int *taken)
+{
+	int i = 1;
+
+	*taken = 0;
+	while (i < argc && strcmp(argv[i], "--") != 0) {
+		int n = take_one(argc - i, &argv[i]);
+
+		if (n < 0)
+			return n;
+		if (n > 0) {
+			move_args(argv, i, n, 1 + *taken);
+			*taken += n;
+		}
+		i += n > 0 ? n : 1;
+	}
+	return 0;
+}
+
+/* All words of the variable must be ours: there is nobody else to understand them. */
+static int
+parse_words(char *text)
+{
+	char *words[64], *save = NULL;
+	int n = 0, i = 0;
+
+	for (char *w = strtok_r(text, " \t\n", &save); w != NULL; w = strtok_r(NULL, " \t\n", &save)) {
+		if (n == (int)(sizeof(words) / sizeof(words[0]))) {
+			IOASID_LOG(ERR, init, OPTIONS_ENV ": more than %d words", n);
+			return -EINVAL;
+		}
+		words[n++] = w;
+	}
+	while (i < n) {
+		int used = take_one(n - i, &words[i]);
+
+		if (used == 0)
+			IOASID_LOG(ERR, init, OPTIONS_ENV ": \"%s\" is not an option of dpdk-ioasid",
+				   words[i]);
+		if (used <= 0)
+			return -EINVAL;
+		i += used;
+	}
+	return 0;
+}
+
+int
+options_env(void)
+{
+	/* The words stay referenced by `options`. */
+	static char *text;
+	const char *env = getenv(OPTIONS_ENV);
+
+	if (env == NULL || text != NULL)
+		return 0;
+	text = strdup(env);
+	return text != NULL ? parse_words(text) : -ENOMEM;
+}

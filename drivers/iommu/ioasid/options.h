@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#ifndef IOASID_OPTIONS_H
+#define IOASID_OPTIONS_H
+
+/* What the user asked of the plugin, by EAL arguments or by DPDK_IOASID_OPTS. */
+
+#include <stdbool.h>
+
+#define OPTIONS_ENV "DPDK_IOASID_OPTS"
+
+struct options {
+	bool allow_insecure;  /* --allow-insecure-vfio */
+	const char *dev;      /* --ioasid-dev PATH; NULL: default */
+};
+
+/* Read-only once options_env() and options_take() are through. */
+extern struct options options;
+
+/*
+ * Read the environment variable, once a process: 0 or -EINVAL, said in the log.
+ */
+int options_env(void);
+
+/*
+ * Read our options among EAL's, that is before "--", and move them behind argv[0]:
+ * argv[1 .. *taken] are ours afterwards, the rest keeps its order. Returns 0 or
+ * -EINVAL, said in the log.
+ */
+int options_take(int argc, char **argv, int *taken);
+
+/* Our options in the words of --help. */
+void options_usage(void);
+
+#endif /* IOASID_OPTIONS_H */

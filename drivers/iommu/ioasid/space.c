@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <pthread.h>
+
+#include "log.h"
+#include "options.h"
+#include "space.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct ioasid_ctx *ctx;
+static uint32_t default_ioasid;
+
+static int
+open_locked(void)
+{
+	int ret = ioasid_open(options.dev, &ctx);
+
+	if (ret < 0)
+		return ret;
+	ret = ioasid_alloc(ctx, &default_ioasid);
+	if (ret < 0) {
+		ioasid_close(ctx);
+		ctx = NULL;
+		return ret;
+	}
+	IOASID_LOG(INFO, init, "%s opened, IOASID %u for DPDK's memory", ioasid_path(ctx),
+		   default_ioasid);
+	return 0;
+}
+
+int
+space_open(void)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&lock);
+	if (ctx == NULL)
+		ret = open_locked();
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
+struct ioasid_ctx *
+space_ctx(void)
+{
+	return ctx;
+}
+
+uint32_t
+space_default(void)
+{
+	return default_ioasid;
+}
+
+void
+space_close(void)
+{
+	pthread_mutex_lock(&lock);
+	ioasid_close(ctx);
+	ctx = NULL;
+	default_ioasid = 0;
+	pthread_mutex_unlock(&lock);
+}

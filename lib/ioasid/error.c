@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What went wrong, in a sentence a user can act on. The table holds what an errno of
+ * a kernel call means, as said by Documentation/userspace-api/iommufd.rst and found
+ * in the kernel's source; what is not in it is printed with strerror().
+ */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "ioasid.h"
+
+static _Thread_local char sentence[1024];
+
+static const struct {
+	enum ioasid_call call;
+	int err;
+	const char *text;
+} meanings[] = {
+	{ CALL_OPEN, ENOENT, "does not exist: the kernel has no iommufd (CONFIG_IOMMUFD, Linux 6.2; "
+	  "module iommufd), or the container was not given the node" },
+	{ CALL_OPEN, ENODEV, "has no driver behind it: load the module iommufd" },
+	{ CALL_OPEN, ENXIO, "has no driver behind it: load the module iommufd" },
+	{ CALL_OPEN, EACCES, "may not be opened by this user: give access by a udev rule or "
+	  "`chown USER NODE`, or run as root" },
+	{ CALL_OPEN, EPERM, "may not be opened here: the container's device cgroup forbids it; "
+	  "start the container with --device of this node" },
+	{ CALL_OPEN, ENOTTY, "is not an iommufd: name the node of /dev/iommu" },
+
+	{ CALL_OPEN_CDEV, ENOENT, "its device node is missing: udev has not made it, or the container "
+	  "was not given it" },
+	{ CALL_OPEN_CDEV, EACCES, "its device node may not be opened by this user: give access by a "
+	  "udev rule or `chown USER NODE`, or run as root" },
+	{ CALL_OPEN_CDEV, EPERM, "its device node may not be opened here: the container's device "
+	  "cgroup forbids it; start the container with --device of this node" },
+	{ CALL_OPEN_CDEV, ENODEV, "the device is going away" },
+	{ CALL_OPEN_CDEV, EBUSY, "its device node is in exclusive use" },
+
+	{ CALL_BIND, EBUSY, "its IOMMU group is in use through /dev/vfio/GROUP, or not on its default "
+	  "domain: stop the program that uses it" },
+	{ CALL_BIND, EPERM, "its IOMMU group belongs to somebody else (a kernel driver, another "
+	  "process), or its interrupts are not isolated: release the other devices of the group, or "
+	  "switch interrupt remapping on, or accept the risk by "
+	  "iommufd.allow_unsafe_interrupts=1" },
+	{ CALL_BIND, EINVAL, "is bound already by another process, or the platform does not allow it "
+	  "(firmware region mapped 1:1 for the group, IOMMU not cache-coherent): see the kernel "
+	  "log" },
+	{ CALL_BIND, EBADF, "the fd given as /dev/ioasid is not an iommufd" },
+	{ CALL_BIND, EBADFD, "the fd given as /dev/ioasid is not an iommufd" },
+	{ CALL_BIND, ENODEV, "the device is going away" },
+	{ CALL_BIND, ENOTTY, "the kernel's VFIO has no device cdevs: it needs Linux 6.6 and "
+	  "CONFIG_VFIO_DEVICE_CDEV" },
+
+	{ CALL_ATTACH, EINVAL, "has not joined, or its IOMMU group is attached to another IOASID" },
+	{ CALL_ATTACH, ENOENT, "there is no such IOASID" },
+	{ CALL_ATTACH, EADDRINUSE, "memory is mapped at addresses that its IOMMU reserves or cannot "
+	  "reach: move it, for DPDK by --base-virtaddr or --iova-mode=pa" },
+	{ CALL_ATTACH, EBUSY, "its IOMMU group is in use by another page table, or being reset: try "
+	  "again" },
+	{ CALL_ATTACH, ENOMEM, "the mapped memory could not be pinned: raise RLIMIT_MEMLOCK "
+	  "(ulimit -l, LimitMEMLOCK=) or the memory cgroup's limit" },
+	{ CALL_ATTACH, EFAULT, "memory that was mapped has gone from the process" },
+	{ CALL_ATTACH, ENODEV, "the device is going away" },
+
+	{ CALL_FREE, ENOENT, "does not exist" },
+	{ CALL_FREE, EBUSY, "still has devices attached: move them or let them leave first" },
+
+	{ CALL_RANGES, ENOENT, "does not exist" },
+
+	{ CALL_MAP, EEXIST, "is mapped already" },
+	{ CALL_MAP, EINVAL, "is reserved, beyond what the IOMMU can address, or not a multiple of the "
+	  "page size: choose other addresses, for DPDK by --base-virtaddr" },
+	{ CALL_MAP, EADDRINUSE, "is reserved by an attached device" },
+	{ CALL_MAP, EFAULT, "is not memory of this process, or read-only, or a device's BAR" },
+	{ CALL_MAP, ENOMEM, "could not be pinned: raise RLIMIT_MEMLOCK (ulimit -l, LimitMEMLOCK=) or "
+	  "the memory cgroup's limit" },
+	{ CALL_MAP, EOVERFLOW, "wraps around the end of the address space" },
+	{ CALL_MAP, ENOENT, "there is no such IOASID" },
+
+	{ CALL_UNMAP, ENOENT, "is not mapped, or only as part of a larger map" },
+};
+
+static const char *const call_names[] = {
+	[CALL_OPEN] = "open", [CALL_OPEN_CDEV] = "open", [CALL_BIND] = "JOIN",
+	[CALL_ATTACH] = "ATTACH", [CALL_DETACH] = "DETACH", [CALL_ALLOC] = "allocate an IOASID",
+	[CALL_FREE] = "free", [CALL_RANGES] = "IOVA ranges", [CALL_MAP] = "map",
+	[CALL_UNMAP] = "unmap",
+};
+
+static const char *
+find_meaning(enum ioasid_call call, int err)
+{
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
+		if (meanings[i].call == call && meanings[i].err == err)
+			return meanings[i].text;
+	return NULL;
+}
+
+int
+error_call(enum ioasid_call call, int err, const char *subject, const char *detail)
+{
+	const char *text;
+
+	err = abs(err);
+	text = find_meaning(call, err);
+	if (text == NULL)
+		text = "the kernel refused";
+	if (detail == NULL)
+		detail = "";
+	return error_set(err, "%s: %s failed (%s): %s%s%s%s", subject, call_names[call],
+			 strerror(err), text, detail[0] != '\0' ? " (" : "", detail,
+			 detail[0] != '\0' ? ")" : "");
+}
+
+int
+error_set(int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(sentence, sizeof(sentence), fmt, ap);
+	va_end(ap);
+	return -err;
+}
+
+const char *
+ioasid_error(void)
+{
+	return sentence;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#ifndef IOASID_ERROR_H
+#define IOASID_ERROR_H
+
+/* The kernel's calls, as far as their errno values need an explanation. */
+enum ioasid_call {
+	CALL_OPEN,       /* subject: path */
+	CALL_OPEN_CDEV,  /* subject: BDF */
+	CALL_BIND,       /* subject: BDF */
+	CALL_ATTACH,     /* subject: BDF */
+	CALL_DETACH,     /* subject: BDF */
+	CALL_ALLOC,      /* subject: path */
+	CALL_FREE,       /* subject: the IOASID */
+	CALL_RANGES,     /* subject: the IOASID */
+	CALL_MAP,        /* subject: the range */
+	CALL_UNMAP,      /* subject: the range */
+};
+
+/*
+ * Set the thread's sentence to what errno `err` (positive or negative) of a kernel
+ * call means to the user and what to do; `detail`, may be NULL, is appended.
+ * Returns -err.
+ */
+int error_call(enum ioasid_call call, int err, const char *subject, const char *detail);
+
+/* Set the thread's sentence. Returns -err. */
+int error_set(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif /* IOASID_ERROR_H */

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Who holds an IOMMU group: the kernel says only EBUSY or EPERM. */
+
+#include <ctype.h>
+#include <dirent.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define CDEV_DIR "/dev/vfio/devices/"
+
+static void __attribute__((format(printf, 3, 4)))
+append(char *buf, size_t size, const char *fmt, ...)
+{
+	size_t used = strlen(buf);
+	va_list ap;
+
+	if (used > 0 && used + 2 < size) {
+		strcpy(buf + used, ", ");
+		used += 2;
+	}
+	va_start(ap, fmt);
+	vsnprintf(buf + used, size - used, fmt, ap);
+	va_end(ap);
+}
+
+static bool
+is_node_of_group(const struct ioasid_group *group, const char *path)
+{
+	const size_t cdev_dir = strlen(CDEV_DIR);
+	char node[64];
+
+	snprintf(node, sizeof(node), "/dev/vfio/%u", group->number);
+	if (strcmp(path, node) == 0)
+		return true;
+	if (strncmp(path, CDEV_DIR, cdev_dir) != 0)
+		return false;
+	for (unsigned int i = 0; i < group->nmembers; i++)
+		if (group->members[i].cdev[0] != '\0' &&
+		    strcmp(path + cdev_dir, group->members[i].cdev) == 0)
+			return true;
+	return false;
+}
+
+/* The first node of the group that a process has open; false: none, or may not look. */
+static bool
+process_node(const struct ioasid_group *group, const char *pid, char *node, size_t size)
+{
+	char dir[64], path[PATH_MAX];
+	bool found = false;
+	struct dirent *e;
+	ssize_t n;
+	DIR *d;
+
+	snprintf(dir, sizeof(dir), "/proc/%.20s/fd", pid);
+	d = opendir(dir);
+	if (d == NULL)
+		return false;
+	while (!found && (e = readdir(d)) != NULL) {
+		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		n = readlink(path, node, size - 1);
+		if (n <= 0)
+			continue;
+		node[n] = '\0';
+		found = is_node_of_group(group, node);
+	}
+	closedir(d);
+	return found;
+}
+
+static void
+describe_process(const char *pid, const char *node, char *buf, size_t size)
+{
+	char path[64], comm[32] = "?";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
+	f = fopen(path, "re");
+	if (f != NULL) {
+		if (fgets(comm, sizeof(comm), f) != NULL)
+			comm[strcspn(comm, "\n")] = '\0';
+		fclose(f);
+	}
+	append(buf, size, "process %s (%s) has %s open", pid, comm, node);
+}
+
+static void
+find_processes(const struct ioasid_group *group, char *buf, size_t size)
+{
+	char node[128], self[24];
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(self, sizeof(self), "%ld", (long)getpid());
+	d = opendir("/proc");
+	if (d == NULL)
+		return;
+	while ((e = readdir(d)) != NULL)
+		if (isdigit((unsigned char)e->d_name[0]) && strcmp(e->d_name, self) != 0 &&
+		    process_node(group, e->d_name, node, sizeof(node)))
+			describe_process(e->d_name, node, buf, size);
+	closedir(d);
+}
+
+static void
+find_drivers(const struct ioasid_group *group, char *buf, size_t size)
+{
+	for (unsigned int i = 0; i < group->nmembers; i++) {
+		const struct ioasid_member *m = &group->members[i];
+
+		/* pci-stub does no DMA, and the kernel tolerates it. */
+		if (!m->bridge && m->driver[0] != '\0' && m->cdev[0] == '\0' &&
+		    strcmp(m->driver, "pci-stub") != 0)
+			append(buf, size, "%s is held by the kernel driver %s", m->bdf, m->driver);
+	}
+}
+
+void
+holder_describe(const char *sysfs, const char *bdf, char *buf, size_t size)
+{
+	struct ioasid_group *group;
+
+	buf[0] = '\0';
+	if (ioasid_group_read(sysfs, bdf, &group) < 0)
+		return;
+	find_drivers(group, buf, size);
+	find_processes(group, buf, size);
+	ioasid_group_free(group);
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#ifndef IOASID_H
+#define IOASID_H
+
+/**
+ * @file
+ * I/O address spaces for user-space drivers, over Linux iommufd and VFIO cdevs.
+ *
+ * One open /dev/ioasid (in Linux /dev/iommu) is the unit of security: a
+ * `struct ioasid_ctx`. Inside it live IOASIDs, each one I/O page table. A device
+ * *joins* the context and is then *attached* to one of its IOASIDs.
+ *
+ * The rule that the kernel lacks and this library adds: all devices of one IOMMU
+ * group share a page table, so a device is attached only when every endpoint of
+ * its group has joined the same context, unless it joined with
+ * IOASID_IMPLICIT_GROUP.
+ *
+ * Errors: every function that can fail returns 0 or -errno (never sets errno), and
+ * leaves a sentence for the user in ioasid_error(). The errno values named here as
+ * "kernel" are those of Documentation/userspace-api/iommufd.rst and
+ * Documentation/driver-api/vfio.rst.
+ *
+ * Threads: calls on one context may come from any thread; the context locks itself.
+ * A device handle must not be used while another thread makes it leave.
+ *
+ * Ownership: strings and structures passed in are copied; what is returned through
+ * a pointer to pointer belongs to the caller, who gives it back by the function
+ * named there.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Size of a buffer for the name of a device: a BDF ("0000:01:00.0"; PCI domains may
+ * have 8 digits), or what sysfs calls a member of a group that is not on PCI.
+ */
+#define IOASID_BDF_SIZE 32
+/** Size of a buffer for the name of a VFIO device cdev ("vfio3"). */
+#define IOASID_CDEV_SIZE 32
+/** Size of a buffer for the name of a kernel driver. */
+#define IOASID_DRIVER_SIZE 64
+
+/** One open /dev/ioasid with its IOASIDs and joined devices. */
+struct ioasid_ctx;
+/** A device that has joined a context. */
+struct ioasid_device;
+
+/** An inclusive range of I/O virtual addresses, in bytes. */
+struct ioasid_range {
+	uint64_t start;
+	uint64_t last;
+};
+
+/** A device of an IOMMU group, as sysfs describes it. */
+struct ioasid_member {
+	char bdf[IOASID_BDF_SIZE];
+	uint16_t vendor;                 /**< PCI vendor ID, 0 if unknown */
+	uint16_t device;                 /**< PCI device ID, 0 if unknown */
+	uint32_t class_code;             /**< PCI class, 24 bits as in sysfs `class` */
+	bool bridge;                     /**< PCI header type 1 or 2: cannot join, is exempt */
+	char cdev[IOASID_CDEV_SIZE];     /**< VFIO device cdev, "" if not on a VFIO driver */
+	char driver[IOASID_DRIVER_SIZE]; /**< kernel driver, "" if unbound */
+};
+
+/** A reserved range of a group, from sysfs `reserved_regions`. */
+struct ioasid_reserved {
+	struct ioasid_range range;
+	char type[24];                   /**< the kernel's word: "msi", "direct", "reserved" … */
+};
+
+/** An IOMMU group: what sysfs said when it was read. */
+struct ioasid_group {
+	unsigned int number;
+	unsigned int nmembers;
+	struct ioasid_member *members;   /**< in BDF order */
+	unsigned int nreserved;
+	struct ioasid_reserved *reserved;
+};
+
+/** One mapping of process memory into an IOASID; addresses and length in bytes. */
+struct ioasid_map {
+	uint64_t iova;
+	uint64_t va;
+	uint64_t length;
+};
+
+/** Access of the device to a mapping. */
+#define IOASID_READ  (1u << 0)
+#define IOASID_WRITE (1u << 1)
+
+/**
+ * Flag of ioasid_join(): attach even though other endpoints of the group have not
+ * joined. They can then reach all memory mapped in the IOASID.
+ */
+#define IOASID_IMPLICIT_GROUP (1u << 0)
+
+/**
+ * The sentence for the calling thread's last failed call: device, cause, next step.
+ *
+ * @return never NULL; valid until this thread's next failing call.
+ */
+const char *ioasid_error(void);
+
+/**
+ * Open the device of I/O address spaces.
+ *
+ * @param path node to open; NULL: /dev/ioasid if it exists, else /dev/iommu
+ * @param ctx  the new context; ioasid_close() frees it
+ * @return 0;
+ *   -ENOENT, -ENODEV no such node, or nothing behind it: the kernel has no iommufd;
+ *   -EACCES, -EPERM the node may not be opened;
+ *   -ENOTTY the node is something else;
+ *   -ENOMEM.
+ */
+int ioasid_open(const char *path, struct ioasid_ctx **ctx);
+
+/**
+ * Make every joined device leave, free every IOASID with its maps, close. The
+ * device handles become invalid.
+ *
+ * @param ctx may be NULL
+ */
+void ioasid_close(struct ioasid_ctx *ctx);
+
+/** @return the context's file descriptor (close-on-exec); it stays the context's. */
+int ioasid_fd(const struct ioasid_ctx *ctx);
+
+/** @return the path that was opened; valid as long as the context. */
+const char *ioasid_path(const struct ioasid_ctx *ctx);
+
+/**
+ * Allocate an empty IOASID.
+ *
+ * @param ioasid its number in this context, never 0
+ * @return 0; -ENOMEM; other kernel errors of IOMMU_IOAS_ALLOC
+ */
+int ioasid_alloc(struct ioasid_ctx *ctx, uint32_t *ioasid);
+
+/**
+ * Free an IOASID with all its maps.
+ *
+ * @return 0; -ENOENT no such IOASID; -EBUSY a device is attached to it
+ */
+int ioasid_free(struct ioasid_ctx *ctx, uint32_t ioasid);
+
+/**
+ * The IOVA ranges that can be mapped now: they shrink when a device is attached
+ * and grow when it leaves.
+ *
+ * @param ranges an array in ascending order, for free()
+ * @param count  its length
+ * @return 0; -ENOENT no such IOASID; -ENOMEM
+ */
+int ioasid_iova_ranges(struct ioasid_ctx *ctx, uint32_t ioasid, struct ioasid_range **ranges,
+		       unsigned int *count);
+
+/**
+ * Map process memory at a fixed IOVA; the pages are pinned while a device is
+ * attached. VA, IOVA and length are multiples of the page size.
+ *
+ * @param prot IOASID_READ, IOASID_WRITE or both
+ * @return 0;
+ *   -ENOENT no such IOASID;
+ *   -EEXIST overlaps a map (see ioasid_find_map());
+ *   -EADDRINUSE touches a reserved region of the group of an attached device;
+ *   -EINVAL length 0, wrap-around, misaligned, or outside the IOVA ranges (kernel);
+ *   -EFAULT not mapped in the process, read-only there, or device memory (kernel);
+ *   -ENOMEM RLIMIT_MEMLOCK or memory cgroup (kernel)
+ */
+int ioasid_map(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t va, uint64_t iova,
+	       uint64_t length, unsigned int prot);
+
+/**
+ * Unmap any number of whole maps that fill the range without a gap.
+ *
+ * @return 0;
+ *   -ENOENT no such IOASID, or a part of the range is not mapped;
+ *   -EINVAL the range cuts a map, whose bounds the sentence names: nothing was unmapped
+ */
+int ioasid_unmap(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t iova, uint64_t length);
+
+/**
+ * The first map that touches an IOVA range.
+ *
+ * @param map filled in on success
+ * @return 0; -ENOENT none, or no such IOASID; -EINVAL length 0 or wrap-around.
+ *   Sets no sentence: "none" is an answer.
+ */
+int ioasid_find_map(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t iova, uint64_t length,
+		    struct ioasid_map *map);
+
+/** @return bytes mapped in all IOASIDs of the context. */
+uint64_t ioasid_mapped_bytes(struct ioasid_ctx *ctx);
+
+/**
+ * Read the IOMMU group of a device.
+ *
+ * @param sysfs directory of devices, "/sys/bus/pci/devices"
+ * @param bdf   the device
+ * @param group the result, for ioasid_group_free()
+ * @return 0; -ENODEV no such device; -ENOENT the device has no IOMMU group;
+ *   -EPROTO sysfs holds something that cannot be understood; -ENOMEM
+ */
+int ioasid_group_read(const char *sysfs, const char *bdf, struct ioasid_group **group);
+
+/** @param group may be NULL */
+void ioasid_group_free(struct ioasid_group *group);
+
+/**
+ * The number of a device's IOMMU group, without its members: one readlink.
+ *
+ * @return 0 and the errors of ioasid_group_read()
+ */
+int ioasid_group_number(const char *sysfs, const char *bdf, unsigned int *number);
+
+/** @return whether the device is bound to a VFIO driver with a device cdev. */
+bool ioasid_is_vfio(const char *sysfs, const char *bdf);
+
+/**
+ * Whether a member of a group stands in the way of ATTACH: an endpoint that has
+ * not joined this context. Bridges never do.
+ */
+bool ioasid_is_at_risk(struct ioasid_ctx *ctx, const struct ioasid_member *member);
+
+/**
+ * JOIN: open the device's cdev and bind it to the context. The kernel then allows
+ * no other owner for any device of its group.
+ *
+ * @param sysfs directory of devices, "/sys/bus/pci/devices"
+ * @param bdf   the device
+ * @param flags 0 or IOASID_IMPLICIT_GROUP
+ * @param dev   the joined device; ioasid_leave() ends it
+ * @return 0;
+ *   -EEXIST has joined this context already;
+ *   -ENODEV no such device; -ENOENT not bound to a VFIO driver, or no IOMMU group;
+ *   -EACCES its cdev may not be opened; -EINVAL unknown flag;
+ *   -EPROTO the node under /dev/vfio/devices is another device's;
+ *   kernel errors of VFIO_DEVICE_BIND_IOMMUFD:
+ *   -EBUSY the group is open by /dev/vfio/GROUP, or not on its default domain;
+ *   -EPERM interrupts are not isolated, or a kernel driver or another process owns the
+ *   group; -EINVAL bound by somebody else, or the platform does not allow it
+ */
+int ioasid_join(struct ioasid_ctx *ctx, const char *sysfs, const char *bdf, unsigned int flags,
+		struct ioasid_device **dev);
+
+/**
+ * LEAVE: detach if need be, unbind, close. The device is reset by the kernel.
+ *
+ * @param dev may be NULL; invalid afterwards
+ */
+void ioasid_leave(struct ioasid_device *dev);
+
+/**
+ * ATTACH the device to an IOASID of its context, or move it there in one step if it
+ * is attached to another. Reads the group anew and applies the all-joined rule.
+ *
+ * @return 0;
+ *   -EPERM an endpoint of the group has not joined (see ioasid_is_at_risk());
+ *   -EADDRINUSE a map of the IOASID touches a reserved region of the group;
+ *   -ENOENT no such IOASID, or the group has gone;
+ *   kernel errors of VFIO_DEVICE_ATTACH_IOMMUFD_PT: -EADDRINUSE maps outside the
+ *   IOMMU's aperture; -EINVAL group on another page table; -EBUSY; -ENOMEM, -EFAULT
+ *   pinning of the maps made so far
+ */
+int ioasid_attach(struct ioasid_device *dev, uint32_t ioasid);
+
+/**
+ * DETACH from the IOASID; the device stays joined, its DMA is blocked. Not attached:
+ * nothing happens.
+ *
+ * @return 0; kernel errors of VFIO_DEVICE_DETACH_IOMMUFD_PT
+ */
+int ioasid_detach(struct ioasid_device *dev);
+
+/** @return the device fd (close-on-exec); it stays the device's. */
+int ioasid_device_fd(const struct ioasid_device *dev);
+/** @return the device's id in the context (out_devid of the kernel's BIND). */
+uint32_t ioasid_device_id(const struct ioasid_device *dev);
+/** @return the device's BDF; valid as long as the device. */
+const char *ioasid_device_bdf(const struct ioasid_device *dev);
+/** @return the name of the device's cdev, "vfio3"; valid as long as the device. */
+const char *ioasid_device_cdev(const struct ioasid_device *dev);
+/** @return the number of the device's IOMMU group when it joined. */
+unsigned int ioasid_device_group(const struct ioasid_device *dev);
+/** @return the IOASID that the device is attached to, 0 if none. */
+uint32_t ioasid_device_ioasid(const struct ioasid_device *dev);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IOASID_H */
