@@ -46,28 +46,39 @@ ioasid_is_at_risk(struct ioasid_ctx *ctx, const struct ioasid_member *member)
 	return risk;
 }
 
-/* A stale node in a container's /dev could be another device by now: compare numbers. */
+/* The number of the device's cdev. A kernel without device cdevs has none in sysfs. */
 static int
-check_rdev(const struct ioasid_device *dev, int fd)
+read_rdev(const struct ioasid_device *dev, dev_t *rdev)
 {
 	char path[PATH_MAX];
 	unsigned int maj, min;
-	dev_t rdev;
-	int ret, n;
 	FILE *f;
+	int n;
 
 	snprintf(path, sizeof(path), "%s/%s/vfio-dev/%s/dev", dev->sysfs, dev->bdf, dev->cdev);
 	f = fopen(path, "re");
-	n = f != NULL ? fscanf(f, "%u:%u", &maj, &min) : 0;
-	if (f != NULL)
-		fclose(f);
+	if (f == NULL)
+		return error_set(ENOENT, "%s: the kernel's VFIO has no device nodes (no %s): it needs "
+				 "Linux 6.6 and CONFIG_VFIO_DEVICE_CDEV", dev->bdf, path);
+	n = fscanf(f, "%u:%u", &maj, &min);
+	fclose(f);
 	if (n != 2)
 		return error_set(EPROTO, "%s: %s holds no device number", dev->bdf, path);
-	ret = ioasid_sys->rdev(fd, &rdev);
-	if (ret < 0 || rdev != makedev(maj, min))
+	*rdev = makedev(maj, min);
+	return 0;
+}
+
+/* A stale node in a container's /dev could be another device by now: compare numbers. */
+static int
+check_rdev(const struct ioasid_device *dev, dev_t wanted)
+{
+	dev_t rdev;
+	int ret = ioasid_sys->rdev(dev->fd, &rdev);
+
+	if (ret < 0 || rdev != wanted)
 		return error_set(EPROTO, "%s: " CDEV_DIR "/%s is not device %u:%u: the node is stale, "
 				 "make it anew (udevadm trigger, or the container's device list)",
-				 dev->bdf, dev->cdev, maj, min);
+				 dev->bdf, dev->cdev, major(wanted), minor(wanted));
 	return 0;
 }
 
@@ -75,6 +86,7 @@ static int
 open_cdev(struct ioasid_device *dev)
 {
 	char node[sizeof(CDEV_DIR) + IOASID_CDEV_SIZE + 1];
+	dev_t rdev;
 	int ret;
 
 	ret = group_read_cdev(dev->sysfs, dev->bdf, dev->cdev);
@@ -82,11 +94,14 @@ open_cdev(struct ioasid_device *dev)
 		return error_set(-ret, "%s: not bound to a VFIO driver with a device node: bind it to "
 				 "vfio-pci (dpdk-devbind.py -b vfio-pci %s); the kernel needs "
 				 "CONFIG_VFIO_DEVICE_CDEV", dev->bdf, dev->bdf);
+	ret = read_rdev(dev, &rdev);
+	if (ret < 0)
+		return ret;
 	snprintf(node, sizeof(node), CDEV_DIR "/%s", dev->cdev);
 	dev->fd = ioasid_sys->open(node, O_RDWR);
 	if (dev->fd < 0)
 		return error_call(CALL_OPEN_CDEV, dev->fd, dev->bdf, node);
-	ret = check_rdev(dev, dev->fd);
+	ret = check_rdev(dev, rdev);
 	if (ret < 0)
 		ioasid_sys->close(dev->fd);
 	return ret;
@@ -162,6 +177,9 @@ ioasid_join(struct ioasid_ctx *ctx, const char *sysfs, const char *bdf, unsigned
 
 	if (flags & ~IOASID_IMPLICIT_GROUP)
 		return error_set(EINVAL, "%s: join with unknown flags 0x%x", bdf, flags);
+	/* Cut to our size it could be the name of another device. */
+	if (strlen(bdf) >= IOASID_BDF_SIZE)
+		return error_set(ENODEV, "\"%.40s\" is not the address of a device", bdf);
 	dev = device_new(ctx, sysfs, bdf, flags);
 	if (dev == NULL)
 		return error_set(ENOMEM, "%s: out of memory", bdf);
@@ -354,14 +372,26 @@ ioasid_device_cdev(const struct ioasid_device *dev)
 	return dev->cdev;
 }
 
+/* ATTACH replaces the group, and moves the siblings: by any thread, so lock. */
+
 unsigned int
 ioasid_device_group(const struct ioasid_device *dev)
 {
-	return dev->group->number;
+	unsigned int number;
+
+	pthread_mutex_lock(&dev->ctx->lock);
+	number = dev->group->number;
+	pthread_mutex_unlock(&dev->ctx->lock);
+	return number;
 }
 
 uint32_t
 ioasid_device_ioasid(const struct ioasid_device *dev)
 {
-	return dev->space != NULL ? dev->space->id : 0;
+	uint32_t ioasid;
+
+	pthread_mutex_lock(&dev->ctx->lock);
+	ioasid = dev->space != NULL ? dev->space->id : 0;
+	pthread_mutex_unlock(&dev->ctx->lock);
+	return ioasid;
 }

@@ -5,10 +5,10 @@
  * Everything read here may be missing or change under us: devices come and go.
  */
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,11 +187,27 @@ read_members(const char *dir, struct ioasid_group *group)
 	return ret;
 }
 
+/* As strtoull(), but no space, no sign and no overflow; false: not a number. */
+static bool
+parse_number(const char *text, const char **end, int base, uint64_t *number)
+{
+	char *stop;
+
+	if (!isdigit((unsigned char)text[0]))
+		return false;
+	errno = 0;
+	*number = strtoull(text, &stop, base);
+	*end = stop;
+	return errno == 0;
+}
+
+/* "0xSTART 0xLAST TYPE" */
 static int
 parse_reserved(const char *line, struct ioasid_reserved *r)
 {
-	if (sscanf(line, "%" SCNx64 " %" SCNx64 " %23s", &r->range.start, &r->range.last,
-		   r->type) != 3)
+	if (!parse_number(line, &line, 16, &r->range.start) || *line++ != ' ' ||
+	    !parse_number(line, &line, 16, &r->range.last) || *line++ != ' ' ||
+	    sscanf(line, "%23s", r->type) != 1)
 		return -EPROTO;
 	return r->range.start <= r->range.last ? 0 : -EPROTO;
 }
@@ -237,8 +253,9 @@ group_reserves(const struct ioasid_reserved *r)
 int
 ioasid_group_number(const char *sysfs, const char *bdf, unsigned int *number)
 {
-	char dir[PATH_MAX], name[32], *end;
-	unsigned long n;
+	char dir[PATH_MAX], name[32];
+	const char *end;
+	uint64_t n;
 
 	if (!is_plain_name(bdf))
 		return error_set(ENODEV, "\"%.40s\" is not the address of a device", bdf);
@@ -248,9 +265,7 @@ ioasid_group_number(const char *sysfs, const char *bdf, unsigned int *number)
 	if (read_link_name(dir, "iommu_group", name, sizeof(name)) < 0)
 		return error_set(ENOENT, "%s: has no IOMMU group: switch the IOMMU on in the firmware "
 				 "and on the kernel's command line (intel_iommu=on)", bdf);
-	errno = 0;
-	n = strtoul(name, &end, 10);
-	if (end == name || *end != '\0' || errno != 0 || n > UINT_MAX)
+	if (!parse_number(name, &end, 10, &n) || *end != '\0' || n > UINT_MAX)
 		return error_set(EPROTO, "%s/iommu_group: \"%s\" is not a group number", dir, name);
 	*number = (unsigned int)n;
 	return 0;

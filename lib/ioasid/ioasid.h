@@ -170,7 +170,9 @@ int ioasid_iova_ranges(struct ioasid_ctx *ctx, uint32_t ioasid, struct ioasid_ra
  *   -ENOENT no such IOASID;
  *   -EEXIST overlaps a map (see ioasid_find_map());
  *   -EADDRINUSE touches a reserved region of the group of an attached device;
- *   -EINVAL length 0, wrap-around, misaligned, or outside the IOVA ranges (kernel);
+ *   -EINVAL length 0, wrap-around, misaligned, no or unknown access; outside the IOVA
+ *   ranges (kernel);
+ *   -EOVERFLOW the memory would wrap around (kernel);
  *   -EFAULT not mapped in the process, read-only there, or device memory (kernel);
  *   -ENOMEM RLIMIT_MEMLOCK or memory cgroup (kernel)
  */
@@ -239,7 +241,8 @@ bool ioasid_is_at_risk(struct ioasid_ctx *ctx, const struct ioasid_member *membe
  * @param dev   the joined device; ioasid_leave() ends it
  * @return 0;
  *   -EEXIST has joined this context already;
- *   -ENODEV no such device; -ENOENT not bound to a VFIO driver, or no IOMMU group;
+ *   -ENODEV no such device; -ENOENT not bound to a VFIO driver, no IOMMU group, or
+ *   a kernel without device cdevs;
  *   -EACCES its cdev may not be opened; -EINVAL unknown flag;
  *   -EPROTO the node under /dev/vfio/devices is another device's;
  *   kernel errors of VFIO_DEVICE_BIND_IOMMUFD:

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "internal.h"
@@ -153,6 +154,25 @@ map_kernel(struct ioasid_ctx *ctx, struct space *space, const struct ioasid_map 
 	return error_call(CALL_MAP, ret, subject, ret == -ENOMEM ? memlock : NULL);
 }
 
+/*
+ * What the caller can do wrong. The kernel minds misalignment only once a device is
+ * attached: before, MAP succeeds, and it is ATTACH that fails, with EADDRINUSE.
+ */
+static int
+check_request(const struct ioasid_map *m, unsigned int prot)
+{
+	const uint64_t page_mask = (uint64_t)sysconf(_SC_PAGESIZE) - 1;
+
+	if (prot == 0 || (prot & ~(IOASID_READ | IOASID_WRITE)) != 0)
+		return error_set(EINVAL, "map of IOVA 0x%" PRIx64 ": no or unknown access 0x%x",
+				 m->iova, prot);
+	if ((m->iova | m->va | m->length) & page_mask)
+		return error_set(EINVAL, "map of IOVA 0x%" PRIx64 " length 0x%" PRIx64 " (VA 0x%" PRIx64
+				 "): not a multiple of the page size, %" PRIu64 " bytes",
+				 m->iova, m->length, m->va, page_mask + 1);
+	return 0;
+}
+
 static int
 map_add(struct ioasid_ctx *ctx, struct space *space, const struct ioasid_map *m,
 	unsigned int prot)
@@ -161,6 +181,9 @@ map_add(struct ioasid_ctx *ctx, struct space *space, const struct ioasid_map *m,
 	uint64_t last;
 	int ret;
 
+	ret = check_request(m, prot);
+	if (ret < 0)
+		return ret;
 	if (!range_last(m->iova, m->length, &last))
 		return error_set(EINVAL, "map of IOVA 0x%" PRIx64 " length 0x%" PRIx64
 				 ": empty, or beyond the end of the address space",

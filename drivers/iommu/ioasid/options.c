@@ -95,7 +95,7 @@ take_one(int n, char *const *args)
 		return -EINVAL;
 	}
 	if (def->value != NULL && value == NULL) {
-		if (n < 2) {
+		if (n < 2 || args[1][0] == '-') {
 			IOASID_LOG(ERR, init, "%s needs a value: %s %s", def->name, def->name,
 				   def->value);
 			return -EINVAL;

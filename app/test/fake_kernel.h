@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#ifndef FAKE_KERNEL_H
+#define FAKE_KERNEL_H
+
+/*
+ * A kernel for unit tests: iommufd, VFIO device cdevs and IOMMU groups behind the
+ * library's table of system calls, and a sysfs that is a real directory tree.
+ *
+ * It keeps the kernel's own rules (drivers/iommu/iommufd, drivers/vfio) and none of
+ * the library's: with an unjoined device in the group it attaches happily, as the
+ * kernel does. Deliberately not modelled: PASIDs, VF tokens, no-IOMMU mode, IOVAs
+ * chosen by the kernel, calls that the library does not make (ENOTTY).
+ *
+ * Calls from several threads are safe once the machine is set up.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define FAKE_PAGE 4096u
+
+/* Number of a device's group when it is not behind an IOMMU. */
+#define FAKE_NO_GROUP UINT32_MAX
+
+struct fake_reserved {
+	uint64_t start;
+	uint64_t last;
+	const char *type;      /* as in sysfs: "msi", "reserved", "direct", "direct-relaxable" */
+};
+
+/* A PCI device as it is plugged in. */
+struct fake_pci {
+	const char *bdf;
+	uint32_t group;
+	uint16_t vendor;
+	uint16_t device;
+	uint32_t class_code;
+	uint8_t header;        /* byte 0x0e of the configuration space */
+	const char *driver;    /* NULL: unbound; vfio-pci gives it a cdev */
+	struct fake_reserved reserved[3]; /* up to the first without a type */
+};
+
+/* What the whole machine is like; set by fake_start() to what a good one is. */
+struct fake_machine {
+	bool has_alias;        /* /dev/ioasid exists; default: only /dev/iommu does */
+	bool has_iommufd;      /* /dev/iommu exists */
+	bool unsafe_msi;       /* interrupts are not isolated: BIND is EPERM */
+	bool not_coherent;     /* the IOMMU does not snoop: BIND is EINVAL */
+	uint64_t aperture_last;/* last IOVA that the IOMMU can translate */
+	uint64_t memlock;      /* bytes that may be pinned */
+	uint64_t bad_va;       /* first byte of a hole of one page in the process; 0: none */
+};
+
+extern struct fake_machine fake_machine;
+
+/* Start an empty machine and put it behind the library. */
+void fake_start(void);
+/*
+ * The number of things that are still there, and should not be at the end of a test:
+ * open files, iommufds, IOASes, areas, and one more if any bytes are pinned.
+ */
+unsigned int fake_left(void);
+/* Remove the machine; fake_left() of before, printed if not 0. */
+unsigned int fake_stop(void);
+
+/* Hot-plug; a device that stays open until it is closed, only its files are gone. */
+void fake_plug(const struct fake_pci *pci);
+void fake_unplug(const char *bdf);
+/* Change the driver, NULL: unbind. The device must not be open. */
+void fake_set_driver(const char *bdf, const char *driver);
+/* The node of the device's cdev is a stale one: another device number. */
+void fake_set_stale(const char *bdf);
+/* State of a group: /dev/vfio/N open; not on its default domain; 1:1 region. */
+void fake_set_legacy_open(uint32_t group, bool open);
+void fake_set_foreign_domain(uint32_t group, bool foreign);
+void fake_set_require_direct(uint32_t group, bool direct);
+
+/* Directory of devices, to give to the library. */
+const char *fake_sysfs(void);
+/*
+ * Change sysfs behind the kernel's back; the path is relative to the directory of a
+ * device, or to that of its group with "iommu_group/…". text NULL: remove the file,
+ * symbolic link or directory.
+ */
+void fake_sysfs_write(const char *bdf, const char *file, const char *text);
+void fake_sysfs_mkdir(const char *bdf, const char *file);
+void fake_sysfs_symlink(const char *bdf, const char *file, const char *target);
+
+/* What fails and is counted besides the ioctls, whose key is the request. */
+#define FAKE_ANY  0ul
+#define FAKE_OPEN 1ul
+#define FAKE_RDEV 2ul
+
+/*
+ * The nth (from 1) call from now on of a kind fails with -err and does nothing. Up to
+ * four may be outstanding; fake_fail_clear() forgets them and says how many did fire.
+ */
+void fake_fail(unsigned long request, unsigned int nth, int err);
+unsigned int fake_fail_clear(void);
+/* Calls of a kind since fake_start(). */
+unsigned int fake_count(unsigned long request);
+
+/* What is so in the kernel. */
+unsigned int fake_open_files(void);
+bool fake_is_bound(const char *bdf);
+uint32_t fake_attached(const char *bdf);          /* id of the IOAS, 0: none */
+unsigned int fake_areas(int iommufd, uint32_t ioas);
+bool fake_has_area(int iommufd, uint32_t ioas, uint64_t iova, uint64_t va, uint64_t length);
+uint64_t fake_pinned(void);
+unsigned int fake_area_flags(int iommufd, uint32_t ioas, uint64_t iova); /* of the MAP */
+
+#endif /* FAKE_KERNEL_H */

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The lab: cli -> session -> machine, initramfs, kernel; guest/ is what runs inside."""

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The command line: devtools/lab run | kernel | shell."""
+
+import argparse
+import os
+import re
+import signal
+import sys
+
+from . import kernel, machine, session
+from .common import LabError, say
+
+DESCRIPTION = """\
+A virtual machine to test in: a kernel with iommufd, an emulated IOMMU and emulated PCI devices,
+with this machine's own files as its root. Nothing that the guest writes survives it.
+"""
+
+DEVICES = """\
+COMMAND runs as root in the checkout, with 2 MiB hugepages at /dev/hugepages and /dev/ioasid as
+an alias of /dev/iommu. Its stdin is /dev/null; /tmp and /run are empty. Its environment is PATH,
+HOME, TERM, all LAB_* and DPDK_IOASID_* variables of the caller, and
+
+  LAB_NIC0, LAB_NIC1         NICs (igb), each alone in its IOMMU group, one cable between them,
+                             bound to vfio-pci
+  LAB_GROUP_NIC, _GROUP_HD   an e1000 and a SCSI disk controller sharing a group behind a PCI
+                             bridge, unbound
+  LAB_EDU_NIC, LAB_EDU       an e1000 and QEMU's edu device sharing another, unbound; the two
+                             e1000 are cabled to each other
+  LAB_KERNEL, LAB_IOMMU      lts or latest; intel, virtio or amd
+  LAB_QMP                    a port to QEMU's monitor, see devtools/labvm/qmp. Devices are called
+                             nic0 nic1 group-nic group-hd edu-nic edu, empty root ports hotplug0
+                             and hotplug1, bridges bridge-group and bridge-edu.
+
+Exit status: COMMAND's (127 not found, 128+N killed by signal N); 124 when --timeout is over;
+125 when the lab failed, the guest's kernel panicked or QEMU ended. The file with the messages
+of kernel, firmware and QEMU is named then; LAB_LOG=FILE chooses and keeps it.
+
+Files on this machine must not change while the guest uses them. Kernels and logs are kept in
+$DPDK_IOASID_CACHE, by default ~/.cache/dpdk-ioasid.
+"""
+
+# Another root may not have bash.
+SHELL = ["/bin/sh", "-c", "command -v bash >/dev/null && exec bash; exec sh"]
+
+
+def main(argv=None):
+    arguments, command = split(sys.argv[1:] if argv is None else argv)
+    options = parser().parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    try:
+        return options.function(options, command)
+    except LabError as error:
+        say(error)
+        return error.status
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # whoever read our output has gone
+        return 128 + signal.SIGPIPE
+
+
+def run(options, command):
+    if not command:
+        raise LabError("nothing to run: devtools/lab run [OPTION]... -- COMMAND [ARG]...")
+    options.interactive = False
+    return start(options, command)
+
+
+def shell(options, command):
+    if not (os.isatty(0) and os.isatty(1)):
+        raise LabError("the shell needs a terminal; without one: devtools/lab run -- COMMAND")
+    options.interactive = True
+    say("the shell's end ends the machine; Ctrl-] ends it at once")
+    return start(options, command or SHELL)
+
+
+def start(options, command):
+    if options.hugepages is None:
+        options.hugepages = default_hugepages(options.mem)
+    return session.run(options, kernel.path(options.kernel), command, environment(options))
+
+
+def print_kernel(options, _):
+    print(kernel.path(options.name))
+    return 0
+
+
+def environment(options):
+    """What COMMAND finds besides the devices that the guest looks up."""
+    passed = {name: value for name, value in os.environ.items()
+              if re.fullmatch(r"(LAB_|DPDK_IOASID_)[A-Za-z0-9_]*", name)}
+    return {**passed, "HOME": "/root", "TERM": os.environ.get("TERM", "dumb"),
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "LAB_KERNEL": options.kernel, "LAB_IOMMU": options.iommu}
+
+
+def default_hugepages(mem):
+    """3/10 of the memory: room for the kernel, for what the guest writes, and for programs."""
+    return int(mebibytes(mem) * 0.3 / 2)
+
+
+def mebibytes(mem):
+    return int(mem[:-1]) << (10 if mem[-1] == "G" else 0)
+
+
+# ---- parsing
+
+def split(argv):
+    """(our arguments, COMMAND): what stands behind the first -- is not ours to interpret."""
+    ours = list(argv)
+    command = []
+    if "--" in ours:
+        at = ours.index("--")
+        ours, command = ours[:at], ours[at + 1:]
+    # argparse takes `--qemu-arg -device` for two options.
+    while "--qemu-arg" in ours[:-1]:
+        at = ours.index("--qemu-arg")
+        ours[at:at + 2] = [f"--qemu-arg={ours[at + 1]}"]
+    return ours, command
+
+
+def parser():
+    top = argparse.ArgumentParser(prog="devtools/lab", description=DESCRIPTION)
+    commands = top.add_subparsers(required=True, metavar="run|kernel|shell")
+
+    sub = subcommand(commands, "run", run, "run COMMAND in the machine", DEVICES)
+    sub.usage = "devtools/lab run [OPTION]... -- COMMAND [ARG]..."
+    machine_options(sub, timeout=600)
+
+    sub = subcommand(commands, "shell", shell, "an interactive shell (or COMMAND) in the machine",
+                     DEVICES)
+    sub.usage = "devtools/lab shell [OPTION]... [-- COMMAND [ARG]...]"
+    machine_options(sub, timeout=0)
+
+    sub = subcommand(commands, "kernel", print_kernel,
+                     "build the machine's kernel if needed and print where it is",
+                     "lts is linux-source-6.12, latest the newest that trixie-backports has.")
+    sub.add_argument("name", nargs="?", choices=kernel.KERNELS, default="lts")
+    return top
+
+
+def subcommand(commands, name, function, text, epilog):
+    sub = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=epilog,
+                              formatter_class=argparse.RawDescriptionHelpFormatter)
+    sub.set_defaults(function=function)
+    return sub
+
+
+def machine_options(sub, timeout):
+    add = sub.add_argument
+    add("--kernel", choices=kernel.KERNELS, default="lts", help="default: lts")
+    add("--root", type=existing_directory, default="/", metavar="DIR",
+        help="root of the guest, another Debian for instance; default: /")
+    add("--iommu", choices=machine.IOMMUS, default="intel",
+        help="default: intel. virtio has no interrupt remapping: it needs "
+             "--append iommufd.allow_unsafe_interrupts=1. amd needs QEMU 10.1 or later")
+    add("--mem", type=size, default="4G", metavar="SIZE", help="with M or G; default: 4G")
+    add("--cpus", type=int, default=2, metavar="N", help="default: 2")
+    add("--hugepages", type=int, metavar="N", help="of 2 MiB; default: 3/10 of the memory")
+    add("--append", action="append", default=[], metavar="KERNEL-ARGS",
+        help="for the kernel's command line; may be repeated. With hugepagesz=1G hugepages=N "
+             "in it, those are at /dev/hugepages1G")
+    add("--qemu-arg", action="append", default=[], metavar="ARG",
+        help="one more argument for QEMU; may be repeated")
+    add("--timeout", type=float, default=timeout, metavar="SECONDS",
+        help=f"0: none; default: {timeout}")
+
+
+def existing_directory(path):
+    if not os.path.isdir(path):
+        raise argparse.ArgumentTypeError(f"{path} is not a directory")
+    return os.path.realpath(path)
+
+
+def size(text):
+    if not re.fullmatch(r"[1-9][0-9]*[MG]", text):
+        raise argparse.ArgumentTypeError(f"{text} is not a number with M or G")
+    return text

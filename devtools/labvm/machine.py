@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The emulated machine, as arguments for QEMU.
+
+Always software emulation: a /dev/kvm that opens may still not work (nested machines), and the
+emulated devices and IOMMU, which are what is tested, are the same without it.
+"""
+
+import os
+import subprocess
+
+from .common import CHECKOUT, LabError
+
+QEMU = "qemu-system-x86_64"
+
+# Slots on the root bus. guest/main finds the devices behind them by these numbers.
+SLOT_NIC0, SLOT_NIC1 = "10", "11"
+SLOT_GROUP, SLOT_EDU = "12", "13"
+SLOT_HOTPLUG0, SLOT_HOTPLUG1 = "14", "15"
+SLOT_IOMMU, SLOT_SERIAL, SLOT_ROOT, SLOT_CHECKOUT = "16", "18", "19", "1a"
+
+
+def arguments(options, kernel, initrd, log, ports):
+    """QEMU's command line. ports: name of a virtio-serial port -> fd of a connected socket."""
+    return [
+        QEMU, "-M", "q35", "-cpu", "max", "-accel", accelerator(options.cpus),
+        "-smp", str(options.cpus), "-m", options.mem,
+        "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+        # Appended to, since QEMU's own complaints go there too.
+        "-chardev", f"file,id=log,path={escaped(log)},append=on", "-serial", "chardev:log",
+        "-kernel", kernel, "-initrd", initrd, "-append", command_line(options),
+        *IOMMUS[options.iommu](),
+        *files(options.root),
+        *serial_ports(ports),
+        *cabled_nics(),
+        *shared_groups(options.iommu),
+        *free_ports(),
+        *options.qemu_arg,
+    ]
+
+
+def accelerator(cpus):
+    # With more vCPUs than host cores thread=multi loses timers now and then: boots hang.
+    return f"tcg,thread={'multi' if cpus <= os.cpu_count() else 'single'}"
+
+
+def command_line(options):
+    words = [
+        "console=ttyS0", "panic=-1",
+        # The stub comes first and keeps the kernel's own drivers off until guest/main lets go:
+        # igb takes a second for each NIC, and the disk controller's driver floods the log, since
+        # the emulated controller fetches its scripts from its own BAR through the IOMMU. (A test
+        # that wants it held does better with its group's type set to identity.)
+        "pci-stub.ids=8086:10c9,1000:0012",
+        # Behind a virtio IOMMU, which comes late, that driver gets in all the same: at least
+        # it need not look for disks.
+        "scsi_mod.scan=none",
+        *options.append,
+    ]
+    return " ".join(words)
+
+
+# ---- IOMMUs
+
+def intel():
+    # The width is a -global so that a case of its own can override it:
+    # --qemu-arg=-global --qemu-arg=intel-iommu.aw-bits=39
+    return ["-global", "intel-iommu.aw-bits=48", "-device", "intel-iommu,intremap=on"]
+
+
+def virtio():
+    return ["-device", f"virtio-iommu-pci,addr={SLOT_IOMMU}"]
+
+
+def amd():
+    return ["-device", "amd-iommu,intremap=on,dma-remap=on"]
+
+
+IOMMUS = {"intel": intel, "virtio": virtio, "amd": amd}
+
+
+def check(options):
+    """Without dma-remap the emulated AMD IOMMU does not translate for VFIO's devices."""
+    if options.iommu == "amd" and "dma-remap" not in qemu_output("-device", "amd-iommu,help"):
+        version = qemu_output("--version").splitlines()[0]
+        raise LabError("--iommu amd needs a QEMU whose amd-iommu has the property dma-remap, "
+                       f"10.1 or later as in Debian's trixie-backports; this is {version}")
+
+
+def qemu_output(*args):
+    try:
+        return subprocess.run([QEMU, *args], capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError as error:
+        raise LabError(f"{QEMU} is not installed: run devtools/setup") from error
+
+
+# ---- files and ports
+
+def files(root):
+    return [*share("root", root, SLOT_ROOT), *share("checkout", CHECKOUT, SLOT_CHECKOUT)]
+
+
+def share(tag, directory, slot):
+    return ["-fsdev", f"local,id={tag},path={escaped(directory)},security_model=none,"
+                      "readonly=on,multidevs=remap",
+            "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag},addr={slot}"]
+
+
+def serial_ports(ports):
+    args = ["-device", f"virtio-serial-pci,id=serial,addr={SLOT_SERIAL}"]
+    for name, fd in ports.items():
+        args += ["-chardev", f"socket,id={name},fd={fd}"]
+        # Port 0 is reserved for a console, so the console comes first.
+        if name == "lab.console":
+            args += ["-device", f"virtconsole,bus=serial.0,nr=0,chardev={name}"]
+        elif name == "lab.monitor":
+            args += ["-mon", f"chardev={name},mode=control"]
+        else:
+            args += ["-device", f"virtserialport,bus=serial.0,chardev={name},name={name}"]
+    return args
+
+
+def escaped(path):
+    """QEMU takes a comma for the end of a value unless it is doubled."""
+    return path.replace(",", ",,")
+
+
+# ---- devices under test
+
+def cabled_nics():
+    """Two NICs, each alone in its group, one cable between them."""
+    return [
+        *root_port("port-nic0", SLOT_NIC0), *nic("nic0", "igb", "port-nic0", hub=0),
+        *root_port("port-nic1", SLOT_NIC1), *nic("nic1", "igb", "port-nic1", hub=0),
+    ]
+
+
+def shared_groups(iommu):
+    return [
+        *shared_group("bridge-group", SLOT_GROUP, iommu, 1, "group-nic", "lsi53c895a,id=group-hd"),
+        *shared_group("bridge-edu", SLOT_EDU, iommu, 1, "edu-nic", "edu,id=edu"),
+    ]
+
+
+def shared_group(bus, slot, iommu, hub, nic_name, other):
+    """A NIC and another device in one group."""
+    if iommu == "virtio":
+        # It fails for what is behind a PCI bridge: Linux asks for the device's own address
+        # and for the bridge's, QEMU knows only the latter. So these are two functions of one
+        # card, which share a group too, for want of ACS.
+        return [*root_port(bus, slot),
+                *nic(nic_name, "e1000", bus, hub, "0.0,multifunction=on"),
+                "-device", f"{other},bus={bus},addr=0.1"]
+    return ["-device", f"pcie-pci-bridge,id={bus},addr={slot}",
+            *nic(nic_name, "e1000", bus, hub, 1),
+            "-device", f"{other},bus={bus},addr=2"]
+
+
+def free_ports():
+    """For device_add."""
+    return [*root_port("hotplug0", SLOT_HOTPLUG0), *root_port("hotplug1", SLOT_HOTPLUG1)]
+
+
+def root_port(name, slot):
+    number = int(slot, 16)
+    return ["-device", f"pcie-root-port,id={name},addr={slot},chassis={number},slot={number}"]
+
+
+def nic(name, model, bus, hub, addr=0):
+    """Without a boot ROM the firmware does not try to start from the network."""
+    return ["-netdev", f"hubport,id=cable-{name},hubid={hub}",
+            "-device", f"{model},id={name},bus={bus},addr={addr},netdev=cable-{name},romfile=,"
+                       f"mac=02:00:00:00:00:{MACS[name]:02x}"]
+
+
+MACS = {"nic0": 0x10, "nic1": 0x11, "group-nic": 0x20, "edu-nic": 0x30}

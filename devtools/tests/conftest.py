@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fixtures of the tests that run in the lab, on its devices (devtools/lab)."""
+
+import os
+import subprocess
+
+import pytest
+
+import pci
+
+NAMES = ("NIC0", "NIC1", "GROUP_NIC", "GROUP_HD", "EDU_NIC", "EDU")
+
+
+class Lab:
+    """The lab's devices by name: lab.NIC0 and so on."""
+
+    def __init__(self):
+        for name in NAMES:
+            setattr(self, name, os.environ["LAB_" + name])
+        self.kernel = os.environ["LAB_KERNEL"]
+
+    def reset(self):
+        """As after boot: the NICs on vfio-pci, the shared groups unbound."""
+        for name in NAMES:
+            bdf = getattr(self, name)
+            if name in ("NIC0", "NIC1"):
+                pci.bind(bdf, "vfio-pci")
+            else:
+                pci.unbind(bdf)
+
+
+@pytest.fixture
+def lab():
+    if "LAB_NIC0" not in os.environ:
+        pytest.skip("runs in the lab only: devtools/lab run -- /usr/bin/python3 -m pytest …")
+    devices = Lab()
+    devices.reset()
+    yield devices
+
+
+def kernel_log():
+    return subprocess.run(["dmesg"], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def faults(lab):
+    """The DMA faults in the kernel log since the test began, for tests that expect some."""
+    subprocess.run(["dmesg", "--clear"], check=True)
+    return lambda: [line for line in kernel_log().splitlines() if "fault addr" in line]
+
+
+@pytest.fixture
+def no_faults(faults):
+    """The test may cause none."""
+    yield
+    assert not faults()
+
+
+@pytest.fixture
+def no_leftovers(lab):
+    """After the test no process may hold a device or an iommufd, and hugepages are free."""
+    before = free_hugepages()
+    yield
+    holders = [link for pid in os.listdir("/proc") if pid.isdigit() and int(pid) != os.getpid()
+               for link in open_files(pid) if link.startswith(("/dev/vfio", "/dev/iommu"))]
+    assert not holders
+    assert free_hugepages() == before
+
+
+def open_files(pid):
+    try:
+        return [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    except OSError:
+        return []
+
+
+def free_hugepages():
+    for name in os.listdir("/dev/hugepages"):
+        os.unlink("/dev/hugepages/" + name)
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return int(next(line for line in file if line.startswith("HugePages_Free")).split()[1])

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Wrong options, missing devices, missing rights: one clear message each."""
+
+import os
+import resource
+import shutil
+import subprocess
+
+import pytest
+
+import pci
+import plugin
+from testpmd import Testpmd, allow
+
+pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
+
+COMMON = ("--iova-mode=va", "-m", "128")
+ONE_PORT = ["--port-topology=chained"]
+NOBODY = 65534
+
+
+def run(*eal, env=None, app=()):
+    """testpmd that is expected to end by itself."""
+    return subprocess.run(["dpdk-testpmd", *eal, "--", *app], env=plugin.environment(more=env),
+                          capture_output=True, text=True, check=False, timeout=60,
+                          stdin=subprocess.DEVNULL)
+
+
+def test_no_such_device(lab):
+    with Testpmd(*allow("0000:7f:00.0", lab.NIC0), *COMMON, app=ONE_PORT) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == [lab.NIC0]
+        testpmd.quit()
+
+
+def test_device_without_vfio_driver_is_skipped(lab):
+    """As stock EAL does."""
+    pci.unbind(lab.NIC1)
+    with Testpmd(*allow(lab.NIC0, lab.NIC1), *COMMON, app=ONE_PORT) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == [lab.NIC0]
+        assert "refused" not in testpmd.output
+        testpmd.quit()
+
+
+@pytest.mark.parametrize("words, message", [
+    (["--ioasid-dve", "/dev/iommu"], 'unknown option "--ioasid-dve"'),
+    (["--ioasid-dev"], "--ioasid-dev needs a value: --ioasid-dev PATH"),
+    (["--ioasid-dev", "iommu"], 'give the path of a device node'),
+    (["--ioasid-dev="], 'give the path of a device node'),
+    (["--allow-insecure-vfio=yes"], '--allow-insecure-vfio takes no value, but "yes" was given'),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+@pytest.mark.parametrize("way", ["argument", "environment"])
+def test_malformed_option(lab, words, message, way):
+    if way == "argument":
+        result = run("--no-huge", *words)
+    else:
+        result = run("--no-huge", env={"DPDK_IOASID_OPTS": " ".join(words)})
+    print(result.stderr)
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert result.stderr.count("IOASID: ") == 1
+    assert "Cannot init EAL: Invalid argument" in result.stderr
+
+
+def test_foreign_word_in_environment(lab):
+    result = run("--no-huge", env={"DPDK_IOASID_OPTS": "--allow-insecure-vfio -m 512"})
+    assert result.returncode != 0
+    assert 'DPDK_IOASID_OPTS: "-m" is not an option of dpdk-ioasid' in result.stderr
+
+
+def test_options_show_in_help(lab):
+    result = run("--help")
+    assert result.returncode == 0
+    assert "--allow-insecure-vfio" in result.stdout
+    assert "--ioasid-dev PATH" in result.stdout
+    assert "EAL common options" in result.stdout
+
+
+def test_application_still_sees_its_own_arguments(lab):
+    """EAL's promise: what follows our options and its own reaches the application."""
+    with Testpmd("--allow-insecure-vfio", *allow(lab.NIC0), "--ioasid-dev", "/dev/iommu", *COMMON,
+                 "--ioasid-dev=/dev/ioasid", app=[*ONE_PORT, "--nb-cores=1"]) as testpmd:
+        testpmd.started()
+        assert "/dev/ioasid opened" in testpmd.output
+        assert "ports=1 - cores=1" in testpmd.command("show config fwd")
+        testpmd.quit()
+
+
+def test_node_is_something_else(lab):
+    with Testpmd(*allow(lab.NIC0), *COMMON, "--ioasid-dev", "/dev/null", app=ONE_PORT) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == []
+        assert "/dev/null: open failed" in testpmd.output
+        assert "is not an iommufd" in testpmd.output
+        testpmd.quit()
+
+
+def test_node_is_missing(lab):
+    with Testpmd(*allow(lab.NIC0), *COMMON, "--ioasid-dev", "/dev/nothing",
+                 app=ONE_PORT) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == []
+        assert "/dev/nothing: open failed (No such file or directory)" in testpmd.output
+        testpmd.quit()
+
+
+@pytest.fixture
+def user(lab, tmp_path):
+    """An unprivileged user who may use hugepages and the NICs' cdevs, but not /dev/iommu."""
+    nodes = [pci.cdev(lab.NIC0), pci.cdev(lab.NIC1)]
+    mount = tmp_path / "huge"
+    mount.mkdir()
+    os.chmod(tmp_path, 0o755)
+    for parent in tmp_path.parents[:2]:
+        os.chmod(parent, 0o755)
+    subprocess.run(["mount", "-t", "hugetlbfs", "-o", f"pagesize=2M,uid={NOBODY}", "none", mount],
+                   check=True)
+    runtime = tmp_path / "run"
+    runtime.mkdir()
+    os.chown(runtime, NOBODY, NOBODY)
+    for node in nodes:
+        os.chown(node, NOBODY, NOBODY)
+    yield {"eal": ["--huge-dir", str(mount)], "env": {"XDG_RUNTIME_DIR": str(runtime)}}
+    os.chown("/dev/iommu", 0, 0)
+    for node in nodes:
+        os.chown(node, 0, 0)
+    subprocess.run(["umount", mount], check=True)
+    shutil.rmtree(runtime)
+
+
+def memlock(kib):
+    """prlimit's arguments: the limit that the unprivileged program gets."""
+    return ["prlimit", f"--memlock={kib * 1024}", "setpriv", f"--reuid={NOBODY}",
+            f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+
+
+def unprivileged(lab, user, kib):
+    wrapper = [*memlock(kib), "env", f"LD_PRELOAD={plugin.PLUGIN}"]
+    return Testpmd(*allow(lab.NIC0, lab.NIC1), *COMMON, *user["eal"], preload=False,
+                   wrapper=wrapper, env=user["env"])
+
+
+def test_node_may_not_be_opened(lab, user):
+    with unprivileged(lab, user, 1 << 20) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == []
+        assert "open failed (Permission denied): may not be opened by this user" in testpmd.output
+        testpmd.quit()
+
+
+def test_memlock_too_small(lab, user):
+    """The message says how much is needed and what the limit is."""
+    os.chown("/dev/iommu", NOBODY, NOBODY)
+    with unprivileged(lab, user, 64 << 10) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == []
+        print(testpmd.output)
+        assert "at least 131072 KiB needed, RLIMIT_MEMLOCK is 65536 KiB" in testpmd.output
+        testpmd.quit()
+
+
+def test_unprivileged_user_forwards(lab, user):
+    os.chown("/dev/iommu", NOBODY, NOBODY)
+    with unprivileged(lab, user, 1 << 20) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == [lab.NIC0, lab.NIC1]
+        testpmd.forward(10_000)
+        testpmd.quit()
