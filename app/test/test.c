@@ -117,9 +117,12 @@ int
 setup_ctx(void **state)
 {
 	setup_machine(state);
-	if (ioasid_open(NULL, &ctx) < 0 || ioasid_alloc(ctx, &ioas) < 0)
-		return -1;
-	return 0;
+	if (ioasid_open(NULL, &ctx) == 0 && ioasid_alloc(ctx, &ioas) == 0)
+		return 0;
+	/* teardown() is not called after a setup that failed. */
+	print_error("setup: %s\n", ioasid_error());
+	teardown(state);
+	return -1;
 }
 
 int

@@ -470,6 +470,26 @@ attach_over_a_map_in_a_reserved_region(void **state)
 	attach(dev, ioas);
 }
 
+static void
+attach_over_a_map_that_touches_a_region_by_one_byte(void **state)
+{
+	const uint64_t iovas[] = { 0x10000, 0x20000 };
+
+	(void)state;
+	fake_sysfs_write(NIC0, "iommu_group/reserved_regions",
+			 "0x10000 0x10000 reserved\n0x20fff 0x20fff reserved\n");
+	dev = join(NIC0);
+	for (size_t i = 0; i < ARRAY_SIZE(iovas); i++) {
+		map(iovas[i], PAGE);
+		CHECK_ERR(ioasid_attach(dev, ioas), EADDRINUSE);
+		CHECK_OK(ioasid_unmap(ctx, ioas, iovas[i], PAGE));
+	}
+	map(0xf000, PAGE);
+	map(0x11000, PAGE);
+	map(0x21000, PAGE);
+	attach(dev, ioas);
+}
+
 /* The region is the disk controller's, which is not the one that attaches. */
 static void
 attach_over_a_map_in_a_siblings_reserved_region(void **state)
@@ -869,6 +889,7 @@ main(void)
 		TEST(attach_after_the_device_was_unplugged),
 		TEST(attach_after_the_group_has_gone),
 		TEST(attach_over_a_map_in_a_reserved_region),
+		TEST(attach_over_a_map_that_touches_a_region_by_one_byte),
 		TEST(attach_over_a_map_in_a_siblings_reserved_region),
 		TEST(attach_over_a_map_in_a_relaxable_region),
 		TEST(attach_over_a_map_outside_the_aperture),

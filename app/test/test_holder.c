@@ -102,10 +102,37 @@ more_holders_than_fit(void **state)
  * child makes its own in a mount namespace, and waits to be found.
  */
 
+static bool
+write_file(const char *path, const char *line)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, line, strlen(line)) == (ssize_t)strlen(line);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* Without root, one becomes root of a user namespace first. */
+static bool
+enter_namespace(void)
+{
+	char uids[32], gids[32];
+
+	if (unshare(CLONE_NEWNS) == 0)
+		return true;
+	snprintf(uids, sizeof(uids), "0 %u 1", (unsigned int)getuid());
+	snprintf(gids, sizeof(gids), "0 %u 1", (unsigned int)getgid());
+	return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+	       write_file("/proc/self/uid_map", uids) &&
+	       write_file("/proc/self/setgroups", "deny") &&
+	       write_file("/proc/self/gid_map", gids);
+}
+
 static void
 child_opens(const char *node, int ready)
 {
-	if (unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+	if (!enter_namespace())
 		_exit(77);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("none", "/dev", "tmpfs", 0, NULL) < 0)

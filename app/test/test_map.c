@@ -267,6 +267,22 @@ map_touching_a_reserved_region(void **state)
 	map(MSI_LAST + 1, PAGE);
 }
 
+/* Of one byte each: the first of a page, and the last of a page. */
+static void
+map_touching_a_region_by_one_byte(void **state)
+{
+	(void)state;
+	fake_sysfs_write(NIC0, "iommu_group/reserved_regions",
+			 "0x10000 0x10000 reserved\n0x20fff 0x20fff reserved\n");
+	attach(join(NIC0), ioas);
+	CHECK_ERR(try_map(0x10000, PAGE), EADDRINUSE);
+	CHECK_ERR(try_map(0xf000, 2 * PAGE), EADDRINUSE);
+	CHECK_ERR(try_map(0x20000, PAGE), EADDRINUSE);
+	map(0xf000, PAGE);
+	map(0x11000, PAGE);
+	map(0x21000, PAGE);
+}
+
 /* The kernel would map it: only the NIC is attached, the region is the disk controller's. */
 static void
 map_touching_a_region_of_a_member_not_attached(void **state)
@@ -750,6 +766,7 @@ main(void)
 		TEST(overlap_with_the_lower_or_the_upper_neighbour),
 		TEST(overlap_found_by_the_kernel),
 		TEST(map_touching_a_reserved_region),
+		TEST(map_touching_a_region_by_one_byte),
 		TEST(map_touching_a_region_of_a_member_not_attached),
 		TEST(map_touching_a_region_of_a_member_not_even_joined),
 		TEST(map_in_a_relaxable_region),

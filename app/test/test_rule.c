@@ -327,6 +327,26 @@ sibling_leaves(void **state)
 	check_refused(nic, GROUP_HD);
 }
 
+/* It is at risk again; what is attached stays so, as the kernel cannot undo a LEAVE. */
+static void
+sibling_leaves_while_the_other_is_attached(void **state)
+{
+	const struct ioasid_member member = { .bdf = GROUP_HD };
+	const uint32_t second = alloc();
+	struct ioasid_device *hd;
+
+	(void)state;
+	nic = join(GROUP_NIC);
+	hd = join(GROUP_HD);
+	attach(nic, ioas);
+	ioasid_leave(hd);
+	CHECK(ioasid_is_at_risk(ctx, &member));
+	CHECK_EQ(fake_attached(GROUP_NIC), ioas);
+	CHECK_ERR(ioasid_attach(nic, second), EPERM);
+	CHECK_ERR(ioasid_attach(nic, ioas), EPERM);
+	CHECK_EQ(fake_attached(GROUP_NIC), ioas);
+}
+
 /* The reserved regions of a newcomer count from the next ATTACH on. */
 static void
 reserved_regions_are_read_anew(void **state)
@@ -398,6 +418,7 @@ main(void)
 		TEST(sibling_appears_after_attach),
 		TEST(sibling_disappears),
 		TEST(sibling_leaves),
+		TEST(sibling_leaves_while_the_other_is_attached),
 		TEST(reserved_regions_are_read_anew),
 		TEST(at_risk_is_an_endpoint_that_has_not_joined),
 	};

@@ -56,7 +56,8 @@ def run(options, kernel, command, environment):
 
         limit = options.timeout or float("inf")
         if not relay.until(lambda: control.status is not None, limit):
-            raise LabError(f"COMMAND did not end within {limit:g} s", TIMED_OUT)
+            late = "COMMAND did not end" if control.started else "the guest did not boot"
+            raise LabError(f"{late} within {limit:g} s", TIMED_OUT)
         if not relay.until(lambda: all(stream.ended for stream in outputs.values()), DRAIN):
             raise LabError("the guest did not deliver the rest of COMMAND's output")
         return control.status
@@ -188,17 +189,20 @@ def write_all(fd, data):
 
 
 class Control:
-    """Lines of the guest's scripts: `ended STATUS` or `failed REASON`."""
+    """Lines of the guest's scripts: `started`, `ended STATUS`, `failed REASON`."""
 
     def __init__(self):
         self.partial = b""
+        self.started = False
         self.status = None
 
     def feed(self, data):
         *lines, self.partial = (self.partial + data).split(b"\n")
         for line in lines:
             word, _, rest = line.partition(b" ")
-            if word == b"ended":
+            if word == b"started":
+                self.started = True
+            elif word == b"ended":
                 self.status = int(rest)
             elif word == b"failed":
                 raise LabError(os.fsdecode(rest))

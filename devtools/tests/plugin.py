@@ -5,7 +5,7 @@ import os
 
 # devtools/test names the one it has built; the default is for runs by hand.
 PLUGIN = os.environ.get("DPDK_IOASID_PLUGIN",
-                        os.path.abspath("build/drivers/iommu/ioasid/librte_iommu_ioasid.so"))
+                        os.path.abspath("build/test-gcc/drivers/iommu/ioasid/librte_iommu_ioasid.so"))
 
 
 def environment(preload=True, more=None):

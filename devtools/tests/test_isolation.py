@@ -14,6 +14,7 @@ from testpmd import Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_leftovers")
 
+NOT_STARTED = ["--disable-device-start", "--port-topology=chained"]
 PATTERN = b"\xa5\x5a\x0f\xf0" * 16
 IOVA = 0x10000000
 
@@ -40,7 +41,8 @@ def test_mapped_lands_unmapped_does_not(lab, faults):
             before = page[:]
             edu.write_memory(IOVA + 8192, 64)
             assert page[:] == before
-            assert any(lab.EDU.removeprefix("0000:") in line for line in faults())
+            # The bridge speaks for the devices behind it: its bus is what the log names.
+            assert any(f"[{lab.EDU[5:8]}" in line for line in faults())
 
 
 def hugepages(pid):
@@ -86,7 +88,7 @@ def test_unjoined_member_reaches_our_memory(lab, faults):
     """The risk: edu, not even bound to a driver, in the group of testpmd's NIC."""
     pci.bind(lab.EDU_NIC, "vfio-pci")
     with Testpmd(*allow(lab.EDU_NIC), "--iova-mode=va", "-m", "128", "--allow-insecure-vfio",
-                 app=["--port-topology=chained"]) as testpmd:
+                 app=NOT_STARTED) as testpmd:
         testpmd.started()
         assert f"these PCI BDFs are also at risk: [{lab.EDU}]" in testpmd.output
         assert reach(testpmd.pid, lab.EDU) == PATTERN
@@ -98,7 +100,7 @@ def test_refusal_keeps_it_out(lab, faults):
     """The default: the NIC is refused, so edu does not reach testpmd's memory."""
     pci.bind(lab.EDU_NIC, "vfio-pci")
     with Testpmd(*allow(lab.EDU_NIC, lab.NIC0), "--iova-mode=va", "-m", "128",
-                 app=["--port-topology=chained"]) as testpmd:
+                 app=NOT_STARTED) as testpmd:
         testpmd.started()
         assert testpmd.ports() == [lab.NIC0]
         assert reach(testpmd.pid, lab.EDU) == bytes(len(PATTERN))

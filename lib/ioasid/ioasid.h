@@ -184,7 +184,8 @@ int ioasid_map(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t va, uint64_t io
  *
  * @return 0;
  *   -ENOENT no such IOASID, or a part of the range is not mapped;
- *   -EINVAL the range cuts a map, whose bounds the sentence names: nothing was unmapped
+ *   -EINVAL length 0, wrap-around; or the range cuts a map, whose bounds the sentence
+ *   names: nothing was unmapped
  */
 int ioasid_unmap(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t iova, uint64_t length);
 
@@ -267,7 +268,8 @@ void ioasid_leave(struct ioasid_device *dev);
  * @return 0;
  *   -EPERM an endpoint of the group has not joined (see ioasid_is_at_risk());
  *   -EADDRINUSE a map of the IOASID touches a reserved region of the group;
- *   -ENOENT no such IOASID, or the group has gone;
+ *   -ENOENT no such IOASID, or the group has gone; -ENODEV the device has gone; -EPROTO,
+ *   -ENOMEM the group cannot be read;
  *   kernel errors of VFIO_DEVICE_ATTACH_IOMMUFD_PT: -EADDRINUSE maps outside the
  *   IOMMU's aperture; -EINVAL group on another page table; -EBUSY; -ENOMEM, -EFAULT
  *   pinning of the maps made so far

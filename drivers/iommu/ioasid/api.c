@@ -38,7 +38,7 @@ fail(int err)
 static int
 not_supported(const char *what)
 {
-	IOASID_LOG(ERR, init, "%s is not supported yet", what);
+	IOASID_LOG(ERR, "%s is not supported yet", what);
 	return fail(ENOTSUP);
 }
 
@@ -47,7 +47,7 @@ get_info(const char *bdf, int fd, struct vfio_device_info *info)
 {
 	if (ioctl(fd, VFIO_DEVICE_GET_INFO, info) == 0)
 		return 0;
-	IOASID_LOG(ERR, device, "%s: VFIO_DEVICE_GET_INFO failed: %s", bdf, rte_strerror(errno));
+	IOASID_LOG(ERR, "%s: VFIO_DEVICE_GET_INFO failed: %s", bdf, rte_strerror(errno));
 	return -errno;
 }
 
@@ -60,12 +60,12 @@ rte_vfio_setup_device(const char *sysfs_base, const char *dev_addr, int *vfio_de
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
 		return not_supported("a secondary process that uses devices");
 	if (!ioasid_is_vfio(sysfs_base, dev_addr)) {
-		IOASID_LOG(NOTICE, device, "%s not managed by VFIO driver, skipping", dev_addr);
+		IOASID_LOG(NOTICE, "%s not managed by VFIO driver, skipping", dev_addr);
 		return 1;
 	}
 	ret = space_open();
 	if (ret < 0) {
-		IOASID_LOG(ERR, init, "%s", ioasid_error());
+		IOASID_LOG(ERR, "%s", ioasid_error());
 		return fail(ret);
 	}
 	ret = device_setup(sysfs_base, dev_addr, vfio_dev_fd);
@@ -87,7 +87,7 @@ rte_vfio_release_device(const char *sysfs_base, const char *dev_addr, int fd)
 	(void)sysfs_base;
 	(void)fd;  /* the one that rte_vfio_setup_device() gave out: closed by now */
 	if (ret < 0) {
-		IOASID_LOG(WARNING, device, "%s was not set up, nothing to release", dev_addr);
+		IOASID_LOG(WARNING, "%s was not set up, nothing to release", dev_addr);
 		return fail(ret);
 	}
 	return 0;
@@ -117,7 +117,7 @@ rte_vfio_enable(const char *modname)
 	 * is set up, the same failure is told as an error.
 	 */
 	if (space_open() < 0)
-		IOASID_LOG(DEBUG, init, "%s", ioasid_error());
+		IOASID_LOG(DEBUG, "%s", ioasid_error());
 	return 0;
 }
 
@@ -150,7 +150,7 @@ rte_vfio_get_group_num(const char *sysfs_base, const char *dev_addr, int *iommu_
 	if (ret == -ENOENT || ret == -ENODEV)
 		return 0;
 	if (ret < 0) {
-		IOASID_LOG(ERR, device, "%s", ioasid_error());
+		IOASID_LOG(ERR, "%s", ioasid_error());
 		return fail(ret);
 	}
 	*iommu_group_num = (int)number;
@@ -216,7 +216,7 @@ open_container(int container_fd)
 		return not_supported("a container other than the default one");
 	ret = space_open();
 	if (ret < 0) {
-		IOASID_LOG(ERR, init, "%s", ioasid_error());
+		IOASID_LOG(ERR, "%s", ioasid_error());
 		return fail(ret);
 	}
 	return 0;

@@ -44,7 +44,7 @@ static void
 leave(struct device *d)
 {
 	TAILQ_REMOVE(&devices, d, entry);
-	IOASID_LOG(DEBUG, device, "%s leaves", ioasid_device_bdf(d->dev));
+	IOASID_LOG(DEBUG, "%s leaves", ioasid_device_bdf(d->dev));
 	ioasid_leave(d->dev);
 	free(d);
 }
@@ -68,7 +68,7 @@ join(const char *sysfs, const char *bdf, struct device **out)
 		}
 		d->tentative = true;
 		TAILQ_INSERT_TAIL(&devices, d, entry);
-		IOASID_LOG(DEBUG, device, "%s joined", bdf);
+		IOASID_LOG(DEBUG, "%s joined", bdf);
 	}
 	*out = d;
 	return 0;
@@ -86,7 +86,7 @@ join_members(const char *sysfs, const struct ioasid_group *group)
 		if (m->bridge || m->cdev[0] == '\0' || !explicit_set_has(m))
 			continue;
 		if (join(sysfs, m->bdf, &d) < 0)
-			IOASID_LOG(WARNING, device, "%s", ioasid_error());
+			IOASID_LOG(WARNING, "%s", ioasid_error());
 	}
 }
 
@@ -121,11 +121,11 @@ attach(struct device *d, const struct ioasid_group *group)
 	if (ret == 0)
 		ret = attach_members(group);
 	if (ret < 0) {
-		IOASID_LOG(ERR, device, "%s", ioasid_error());
+		IOASID_LOG(ERR, "%s", ioasid_error());
 		return ret;
 	}
 	group_report_risk(space_ctx(), group, bdf);
-	IOASID_LOG(INFO, device, "%s: IOMMU group %u, %s, device id %u, IOASID %u", bdf,
+	IOASID_LOG(INFO, "%s: IOMMU group %u, %s, device id %u, IOASID %u", bdf,
 		   group->number, ioasid_device_cdev(d->dev), ioasid_device_id(d->dev),
 		   ioasid_device_ioasid(d->dev));
 	return 0;
@@ -138,7 +138,7 @@ setup_in_group(const char *sysfs, const char *bdf, const struct ioasid_group *gr
 	int ret = join(sysfs, bdf, out);
 
 	if (ret < 0) {
-		IOASID_LOG(ERR, device, "%s", ioasid_error());
+		IOASID_LOG(ERR, "%s", ioasid_error());
 		return ret;
 	}
 	group_report_bridges(group);
@@ -169,12 +169,12 @@ setup_locked(const char *sysfs, const char *bdf, int *fd)
 	int ret;
 
 	if (d != NULL && d->in_use) {
-		IOASID_LOG(ERR, device, "%s is set up already", bdf);
+		IOASID_LOG(ERR, "%s is set up already", bdf);
 		return -EBUSY;
 	}
 	ret = ioasid_group_read(sysfs, bdf, &group);
 	if (ret < 0) {
-		IOASID_LOG(ERR, device, "%s", ioasid_error());
+		IOASID_LOG(ERR, "%s", ioasid_error());
 		return ret;
 	}
 	ret = setup_in_group(sysfs, bdf, group, &d);

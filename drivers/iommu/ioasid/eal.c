@@ -36,7 +36,7 @@ next_definition(const char *name)
 	void *sym = dlsym(RTLD_NEXT, name);
 
 	if (sym == NULL)
-		IOASID_LOG(ERR, init, "%s: no definition but the plugin's: is the application linked "
+		IOASID_LOG(ERR, "%s: no definition but the plugin's: is the application linked "
 			   "to DPDK's shared libraries?", name);
 	return sym;
 }

@@ -86,7 +86,7 @@ group_report_refusal(struct ioasid_ctx *ctx, const struct ioasid_group *group, c
 	fprintf(f, "\n  2. move the card to a slot with an IOMMU group of its own"
 		"\n  3. accept the risk: --allow-insecure-vfio");
 	fclose(f);
-	IOASID_LOG(ERR, device, "%s", text);
+	IOASID_LOG(ERR, "%s", text);
 	free(text);
 }
 
@@ -142,7 +142,7 @@ group_report_risk(struct ioasid_ctx *ctx, const struct ioasid_group *group, cons
 	}
 	/* Not through IOASID_LOG's prefix first: the sentence starts as users know it. */
 	if (is_news(group->number, list))
-		IOASID_LOG(WARNING, device, "these PCI BDFs are also at risk: [%s]\n"
+		IOASID_LOG(WARNING, "these PCI BDFs are also at risk: [%s]\n"
 			   "  (they share IOMMU group %u with %s and can reach this program's memory;"
 			   "\n  --allow-insecure-vfio)", list, group->number, bdf);
 }
@@ -152,6 +152,6 @@ group_report_bridges(const struct ioasid_group *group)
 {
 	for (unsigned int i = 0; i < group->nmembers; i++)
 		if (group->members[i].bridge)
-			IOASID_LOG(DEBUG, device, "%s in IOMMU group %u is a bridge: exempt",
+			IOASID_LOG(DEBUG, "%s in IOMMU group %u is a bridge: exempt",
 				   group->members[i].bdf, group->number);
 }

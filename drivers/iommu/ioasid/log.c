@@ -2,6 +2,4 @@
 
 #include "log.h"
 
-RTE_LOG_REGISTER(ioasid_logtype_init, iommu.ioasid.init, INFO)
-RTE_LOG_REGISTER(ioasid_logtype_device, iommu.ioasid.device, INFO)
-RTE_LOG_REGISTER(ioasid_logtype_memory, iommu.ioasid.memory, INFO)
+RTE_LOG_REGISTER(ioasid_logtype, iommu.ioasid, INFO)

@@ -132,13 +132,13 @@ map_all(bool can_free)
 		ret = run_flush(&w);
 	if (ret < 0) {
 		rte_memseg_walk_thread_unsafe(count_page, &total);
-		IOASID_LOG(ERR, memory, "%s", ioasid_error());
-		IOASID_LOG(ERR, memory, "DPDK's memory of %" PRIu64 " KiB in all could not be mapped",
+		IOASID_LOG(ERR, "%s", ioasid_error());
+		IOASID_LOG(ERR, "DPDK's memory of %" PRIu64 " KiB in all could not be mapped",
 			   total >> 10);
 		rte_memseg_walk_thread_unsafe(unmap_page, NULL);
 		return ret;
 	}
-	IOASID_LOG(INFO, memory, "%" PRIu64 " MiB of DPDK's memory mapped by %u call(s)",
+	IOASID_LOG(INFO, "%" PRIu64 " MiB of DPDK's memory mapped by %u call(s)",
 		   w.bytes >> 20, w.nmaps);
 	return 0;
 }
@@ -155,10 +155,10 @@ event_alloc(const struct rte_memseg_list *msl, const void *addr, size_t len)
 	if (ret == 0)
 		ret = run_flush(&w);
 	if (ret < 0)
-		IOASID_LOG(ERR, memory, "new memory at %p is out of reach of devices: %s", addr,
+		IOASID_LOG(ERR, "new memory at %p is out of reach of devices: %s", addr,
 			   ioasid_error());
 	else
-		IOASID_LOG(DEBUG, memory, "%zu KiB at %p mapped by %u call(s)", len >> 10, addr,
+		IOASID_LOG(DEBUG, "%zu KiB at %p mapped by %u call(s)", len >> 10, addr,
 			   w.nmaps);
 }
 
@@ -190,11 +190,11 @@ event_free(const struct rte_memseg_list *msl, const void *addr, size_t len)
 	if (ret == 0)
 		ret = unmap_run(&run);
 	if (ret == 0)
-		IOASID_LOG(DEBUG, memory, "%zu KiB at %p unmapped", len >> 10, addr);
+		IOASID_LOG(DEBUG, "%zu KiB at %p unmapped", len >> 10, addr);
 	else if (closing)
-		IOASID_LOG(DEBUG, memory, "%zu KiB at %p stay mapped until exit", len >> 10, addr);
+		IOASID_LOG(DEBUG, "%zu KiB at %p stay mapped until exit", len >> 10, addr);
 	else
-		IOASID_LOG(ERR, memory, "freed memory at %p stays pinned: %s", addr, ioasid_error());
+		IOASID_LOG(ERR, "freed memory at %p stays pinned: %s", addr, ioasid_error());
 }
 
 /* Called with EAL's memory lock held for writing: nothing here may take it again. */
@@ -228,7 +228,7 @@ memory_setup(void)
 	can_free = ret == 0;
 	if (ret < 0 && rte_errno != ENOTSUP && rte_errno != EEXIST) {
 		ret = -rte_errno;
-		IOASID_LOG(ERR, memory, "memory events cannot be followed: %s", rte_strerror(-ret));
+		IOASID_LOG(ERR, "memory events cannot be followed: %s", rte_strerror(-ret));
 	} else {
 		ret = map_all(can_free);
 	}
@@ -256,7 +256,7 @@ memory_user_map(uint32_t ioasid, uint64_t va, uint64_t iova, uint64_t length)
 	    m.iova == iova && m.va == va && m.length == length)
 		return 0;
 	if (ret < 0)
-		IOASID_LOG(ERR, memory, "%s", ioasid_error());
+		IOASID_LOG(ERR, "%s", ioasid_error());
 	return ret;
 }
 
@@ -266,6 +266,6 @@ memory_user_unmap(uint32_t ioasid, uint64_t iova, uint64_t length)
 	int ret = ioasid_unmap(space_ctx(), ioasid, iova, length);
 
 	if (ret < 0)
-		IOASID_LOG(ERR, memory, "%s", ioasid_error());
+		IOASID_LOG(ERR, "%s", ioasid_error());
 	return ret;
 }

@@ -24,7 +24,7 @@ static int
 set_dev(const char *value)
 {
 	if (value[0] != '/') {
-		IOASID_LOG(ERR, init, "--ioasid-dev \"%s\": give the path of a device node, "
+		IOASID_LOG(ERR, "--ioasid-dev \"%s\": give the path of a device node, "
 			   "such as /dev/iommu", value);
 		return -EINVAL;
 	}
@@ -86,17 +86,17 @@ take_one(int n, char *const *args)
 	if (def == NULL) {
 		if (strncmp(args[0], PREFIX, strlen(PREFIX)) != 0)
 			return 0;
-		IOASID_LOG(ERR, init, "unknown option \"%s\"; there are --allow-insecure-vfio and "
+		IOASID_LOG(ERR, "unknown option \"%s\"; there are --allow-insecure-vfio and "
 			   "--ioasid-dev PATH", args[0]);
 		return -EINVAL;
 	}
 	if (def->value == NULL && value != NULL) {
-		IOASID_LOG(ERR, init, "%s takes no value, but \"%s\" was given", def->name, value);
+		IOASID_LOG(ERR, "%s takes no value, but \"%s\" was given", def->name, value);
 		return -EINVAL;
 	}
 	if (def->value != NULL && value == NULL) {
 		if (n < 2 || args[1][0] == '-') {
-			IOASID_LOG(ERR, init, "%s needs a value: %s %s", def->name, def->name,
+			IOASID_LOG(ERR, "%s needs a value: %s %s", def->name, def->name,
 				   def->value);
 			return -EINVAL;
 		}
@@ -146,7 +146,7 @@ parse_words(char *text)
 
 	for (char *w = strtok_r(text, " \t\n", &save); w != NULL; w = strtok_r(NULL, " \t\n", &save)) {
 		if (n == (int)(sizeof(words) / sizeof(words[0]))) {
-			IOASID_LOG(ERR, init, OPTIONS_ENV ": more than %d words", n);
+			IOASID_LOG(ERR, OPTIONS_ENV ": more than %d words", n);
 			return -EINVAL;
 		}
 		words[n++] = w;
@@ -155,7 +155,7 @@ parse_words(char *text)
 		int used = take_one(n - i, &words[i]);
 
 		if (used == 0)
-			IOASID_LOG(ERR, init, OPTIONS_ENV ": \"%s\" is not an option of dpdk-ioasid",
+			IOASID_LOG(ERR, OPTIONS_ENV ": \"%s\" is not an option of dpdk-ioasid",
 				   words[i]);
 		if (used <= 0)
 			return -EINVAL;

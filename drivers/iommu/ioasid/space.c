@@ -23,7 +23,7 @@ open_locked(void)
 		ctx = NULL;
 		return ret;
 	}
-	IOASID_LOG(INFO, init, "%s opened, IOASID %u for DPDK's memory", ioasid_path(ctx),
+	IOASID_LOG(INFO, "%s opened, IOASID %u for DPDK's memory", ioasid_path(ctx),
 		   default_ioasid);
 	return 0;
 }
