@@ -10,13 +10,13 @@
 
 #include "fake_kernel.h"
 
-#define FAKE_MAJOR   511   /* device numbers of the cdevs are 511:N */
+#define FAKE_MAJOR   511 /* device numbers of the cdevs are 511:N */
 #define FAKE_DEVICES 16
-#define FAKE_IDS     64    /* objects in one iommufd, ids 1 to 63 */
+#define FAKE_IDS     64 /* objects in one iommufd, ids 1 to 63 */
 
 /* One MAP. */
 struct area {
-	TAILQ_ENTRY(area) entry;   /* in order of IOVA */
+	TAILQ_ENTRY(area) entry; /* in order of IOVA */
 	uint64_t iova;
 	uint64_t last;
 	uint64_t va;
@@ -34,15 +34,15 @@ struct reserved {
 struct ioas {
 	LIST_ENTRY(ioas) entry;
 	uint32_t id;
-	uint32_t domain_id;        /* 0: no device is attached, so there is no page table */
-	unsigned int attached;     /* devices */
+	uint32_t domain_id;    /* 0: no device is attached, so there is no page table */
+	unsigned int attached; /* devices */
 	TAILQ_HEAD(, area) areas;
 	LIST_HEAD(, reserved) reserved;
 };
 
 struct iommufd {
-	unsigned int refs;         /* the file, and every bound device */
-	bool used[FAKE_IDS];       /* ids of IOASes, page tables and devices */
+	unsigned int refs;   /* the file, and every bound device */
+	bool used[FAKE_IDS]; /* ids of IOASes, page tables and devices */
 	LIST_HEAD(, ioas) ioases;
 };
 
@@ -50,13 +50,13 @@ struct iommufd {
 struct device {
 	struct fake_pci pci;
 	char bdf[32];
-	char driver[32];           /* "": none */
-	unsigned int cdev;         /* N of vfioN */
+	char driver[32];   /* "": none */
+	unsigned int cdev; /* N of vfioN */
 	bool plugged;
 	bool stale;
-	struct iommufd *iommufd;   /* bound to it */
+	struct iommufd *iommufd; /* bound to it */
 	uint32_t id;
-	struct ioas *ioas;         /* attached to it */
+	struct ioas *ioas; /* attached to it */
 };
 
 extern struct device fake_devices[FAKE_DEVICES];
@@ -73,7 +73,7 @@ void iommufd_put_id(struct iommufd *ctx, uint32_t id);
 int iommufd_attach(struct device *dev, uint32_t pt_id, uint32_t *out_pt_id);
 void iommufd_detach(struct device *dev);
 struct ioas *iommufd_find(struct iommufd *ctx, uint32_t id);
-unsigned int iommufd_left(void);      /* objects that are still there */
+unsigned int iommufd_left(void); /* objects that are still there */
 void iommufd_print_left(void);
 void iommufd_forget(void);
 uint64_t iommufd_pinned(void);

@@ -26,9 +26,9 @@ enum file_type { FILE_FREE, FILE_OTHER, FILE_IOMMUFD, FILE_CDEV };
 
 struct file {
 	enum file_type type;
-	struct iommufd *iommufd;   /* FILE_IOMMUFD */
-	struct device *dev;        /* FILE_CDEV */
-	bool bound;                /* the device was bound through this very file */
+	struct iommufd *iommufd; /* FILE_IOMMUFD */
+	struct device *dev;      /* FILE_CDEV */
+	bool bound;              /* the device was bound through this very file */
 };
 
 /* A group exists for as long as a test says so. */
@@ -41,7 +41,7 @@ struct group {
 
 struct fault {
 	unsigned long request;
-	unsigned int in;           /* calls until it fires; 0: no fault */
+	unsigned int in; /* calls until it fires; 0: no fault */
 	int err;
 };
 
@@ -54,7 +54,10 @@ static struct file files[FILES];
 static struct group groups[GROUPS];
 static struct fault faults[FAULTS];
 static unsigned int fired;
-static struct { unsigned long request; unsigned int n; } counts[KINDS];
+static struct {
+	unsigned long request;
+	unsigned int n;
+} counts[KINDS];
 static const struct ioasid_sys *real_sys;
 
 void
@@ -592,8 +595,8 @@ static struct ioas *
 get_ioas(int iommufd, uint32_t id)
 {
 	struct file *file = find_file(iommufd);
-	struct ioas *ioas = file != NULL && file->type == FILE_IOMMUFD ?
-			    iommufd_find(file->iommufd, id) : NULL;
+	struct ioas *ioas =
+		file != NULL && file->type == FILE_IOMMUFD ? iommufd_find(file->iommufd, id) : NULL;
 
 	if (ioas == NULL)
 		fake_die("there is no IOAS %u in fd %d", id, iommufd);

@@ -27,7 +27,7 @@
 struct fake_reserved {
 	uint64_t start;
 	uint64_t last;
-	const char *type;      /* as in sysfs: "msi", "reserved", "direct", "direct-relaxable" */
+	const char *type; /* as in sysfs: "msi", "reserved", "direct", "direct-relaxable" */
 };
 
 /* A PCI device as it is plugged in. */
@@ -37,20 +37,20 @@ struct fake_pci {
 	uint16_t vendor;
 	uint16_t device;
 	uint32_t class_code;
-	uint8_t header;        /* byte 0x0e of the configuration space */
-	const char *driver;    /* NULL: unbound; vfio-pci gives it a cdev */
+	uint8_t header;                   /* byte 0x0e of the configuration space */
+	const char *driver;               /* NULL: unbound; vfio-pci gives it a cdev */
 	struct fake_reserved reserved[3]; /* up to the first without a type */
 };
 
 /* What the whole machine is like; set by fake_start() to what a good one is. */
 struct fake_machine {
-	bool has_alias;        /* /dev/ioasid exists; default: only /dev/iommu does */
-	bool has_iommufd;      /* /dev/iommu exists */
-	bool unsafe_msi;       /* interrupts are not isolated: BIND is EPERM */
-	bool not_coherent;     /* the IOMMU does not snoop: BIND is EINVAL */
-	uint64_t aperture_last;/* last IOVA that the IOMMU can translate */
-	uint64_t memlock;      /* bytes that may be pinned */
-	uint64_t bad_va;       /* first byte of a hole of one page in the process; 0: none */
+	bool has_alias;         /* /dev/ioasid exists; default: only /dev/iommu does */
+	bool has_iommufd;       /* /dev/iommu exists */
+	bool unsafe_msi;        /* interrupts are not isolated: BIND is EPERM */
+	bool not_coherent;      /* the IOMMU does not snoop: BIND is EINVAL */
+	uint64_t aperture_last; /* last IOVA that the IOMMU can translate */
+	uint64_t memlock;       /* bytes that may be pinned */
+	uint64_t bad_va;        /* first byte of a hole of one page in the process; 0: none */
 };
 
 extern struct fake_machine fake_machine;
@@ -105,7 +105,7 @@ unsigned int fake_count(unsigned long request);
 /* What is so in the kernel. */
 unsigned int fake_open_files(void);
 bool fake_is_bound(const char *bdf);
-uint32_t fake_attached(const char *bdf);          /* id of the IOAS, 0: none */
+uint32_t fake_attached(const char *bdf); /* id of the IOAS, 0: none */
 unsigned int fake_areas(int iommufd, uint32_t ioas);
 bool fake_has_area(int iommufd, uint32_t ioas, uint64_t iova, uint64_t va, uint64_t length);
 uint64_t fake_pinned(void);

@@ -24,8 +24,8 @@ static char root[64];
 static char devices[sizeof(root) + 32];
 
 static void make_dir(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void make_path(char path[PATH_MAX], const char *fmt, va_list ap)
-	__attribute__((format(printf, 2, 0)));
+static void
+make_path(char path[PATH_MAX], const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 
 static void
 make_path(char path[PATH_MAX], const char *fmt, va_list ap)
@@ -123,9 +123,8 @@ fake_sysfs_symlink(const char *bdf, const char *file, const char *target)
 
 /* A device's files */
 
-static void
-write_number(const struct device *dev, const char *file, const char *fmt, unsigned int number)
-	__attribute__((format(printf, 3, 0)));
+static void write_number(const struct device *dev, const char *file, const char *fmt,
+			 unsigned int number) __attribute__((format(printf, 3, 0)));
 
 static void
 write_number(const struct device *dev, const char *file, const char *fmt, unsigned int number)

@@ -62,29 +62,53 @@ void
 check_says(const char *text, const char *file, int line)
 {
 	if (strstr(ioasid_error(), text) == NULL)
-		failed(file, line, "the sentence does not say \"%s\": \"%s\"", text, ioasid_error());
+		failed(file, line, "the sentence does not say \"%s\": \"%s\"", text,
+		       ioasid_error());
 }
 
-#define MSI { .start = MSI_START, .last = MSI_LAST, .type = "msi" }
+#define MSI                                                                                        \
+	{                                                                                          \
+		.start = MSI_START, .last = MSI_LAST, .type = "msi"                                \
+	}
 
 const struct fake_pci pci_nic0 = {
-	.bdf = NIC0, .group = NIC0_GROUP, .vendor = 0x8086, .device = 0x10c9,
-	.class_code = 0x020000, .driver = "vfio-pci", .reserved = { MSI },
+	.bdf = NIC0,
+	.group = NIC0_GROUP,
+	.vendor = 0x8086,
+	.device = 0x10c9,
+	.class_code = 0x020000,
+	.driver = "vfio-pci",
+	.reserved = { MSI },
 };
 
 const struct fake_pci pci_nic1 = {
-	.bdf = NIC1, .group = NIC1_GROUP, .vendor = 0x8086, .device = 0x10d3,
-	.class_code = 0x020000, .driver = "vfio-pci", .reserved = { MSI },
+	.bdf = NIC1,
+	.group = NIC1_GROUP,
+	.vendor = 0x8086,
+	.device = 0x10d3,
+	.class_code = 0x020000,
+	.driver = "vfio-pci",
+	.reserved = { MSI },
 };
 
 const struct fake_pci pci_bridge = {
-	.bdf = BRIDGE, .group = THE_GROUP, .vendor = 0x1b36, .device = 0x000e,
-	.class_code = 0x060400, .header = 1, .reserved = { MSI },
+	.bdf = BRIDGE,
+	.group = THE_GROUP,
+	.vendor = 0x1b36,
+	.device = 0x000e,
+	.class_code = 0x060400,
+	.header = 1,
+	.reserved = { MSI },
 };
 
 const struct fake_pci pci_group_nic = {
-	.bdf = GROUP_NIC, .group = THE_GROUP, .vendor = 0x8086, .device = 0x100e,
-	.class_code = 0x020000, .driver = "vfio-pci", .reserved = { MSI },
+	.bdf = GROUP_NIC,
+	.group = THE_GROUP,
+	.vendor = 0x8086,
+	.device = 0x100e,
+	.class_code = 0x020000,
+	.driver = "vfio-pci",
+	.reserved = { MSI },
 };
 
 const struct fake_pci pci_group_hd = {

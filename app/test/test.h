@@ -25,8 +25,8 @@
 
 /* Checks. A failed one prints the expression and the values, and ends the test. */
 
-#define CHECK(cond) check_true((cond), #cond, __FILE__, __LINE__)
-#define CHECK_EQ(a, b) check_eq((uint64_t)(a), (uint64_t)(b), #a " == " #b, __FILE__, __LINE__)
+#define CHECK(cond)     check_true((cond), #cond, __FILE__, __LINE__)
+#define CHECK_EQ(a, b)  check_eq((uint64_t)(a), (uint64_t)(b), #a " == " #b, __FILE__, __LINE__)
 #define CHECK_STR(a, b) check_str((a), (b), #a " == " #b, __FILE__, __LINE__)
 /* A result that is 0 or -errno. */
 #define CHECK_RET(call, want) check_ret((call), (want), #call, __FILE__, __LINE__)
@@ -54,7 +54,7 @@ void check_says(const char *text, const char *file, int line);
 
 #define NIC0_GROUP 11
 #define NIC1_GROUP 12
-#define THE_GROUP  13          /* of BRIDGE, GROUP_NIC and GROUP_HD */
+#define THE_GROUP  13 /* of BRIDGE, GROUP_NIC and GROUP_HD */
 
 /* Reserved for all; for the disk controller only; for it, but may be used. */
 #define MSI_START       UINT64_C(0xfee00000)
@@ -64,9 +64,9 @@ void check_says(const char *text, const char *file, int line);
 #define RELAXABLE_START UINT64_C(0x50000000)
 #define RELAXABLE_LAST  UINT64_C(0x5fffffff)
 
-#define PAGE  UINT64_C(0x1000)
-#define VA    UINT64_C(0x7f0000000000)
-#define RW    (IOASID_READ | IOASID_WRITE)
+#define PAGE UINT64_C(0x1000)
+#define VA   UINT64_C(0x7f0000000000)
+#define RW   (IOASID_READ | IOASID_WRITE)
 
 extern const struct fake_pci pci_nic0, pci_nic1, pci_bridge, pci_group_nic, pci_group_hd;
 

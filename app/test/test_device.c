@@ -148,7 +148,8 @@ join_of_a_device_not_on_vfio(void **state)
 static void
 join_of_a_device_without_iommu(void **state)
 {
-	struct fake_pci pci = { .bdf = "0000:20:00.0", .group = FAKE_NO_GROUP,
+	struct fake_pci pci = { .bdf = "0000:20:00.0",
+				.group = FAKE_NO_GROUP,
 				.driver = "vfio-pci" };
 
 	(void)state;
@@ -451,7 +452,9 @@ static void
 attach_over_a_map_in_a_reserved_region(void **state)
 {
 	const uint64_t iovas[] = {
-		MSI_START - PAGE, MSI_START, MSI_LAST + 1 - PAGE,
+		MSI_START - PAGE,
+		MSI_START,
+		MSI_LAST + 1 - PAGE,
 	};
 
 	(void)state;
@@ -763,8 +766,8 @@ maps_stay_when_the_last_device_leaves(void **state)
 /* Whichever call of JOIN and ATTACH fails, with whatever: nothing of it is left. */
 
 static const int plausible[] = {
-	EPERM, ENOENT, EIO, EBADF, ENOMEM, EACCES, EFAULT, EBUSY, EEXIST, ENODEV, EINVAL, ENFILE,
-	EMFILE, ENOTTY, ENOSPC, EADDRINUSE, ETIMEDOUT, EBADFD,
+	EPERM,  ENOENT, EIO,    EBADF,  ENOMEM, EACCES, EFAULT,     EBUSY,     EEXIST,
+	ENODEV, EINVAL, ENFILE, EMFILE, ENOTTY, ENOSPC, EADDRINUSE, ETIMEDOUT, EBADFD,
 };
 
 static int

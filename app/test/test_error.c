@@ -101,11 +101,11 @@ call_unmap(void)
 
 struct row {
 	int (*call)(void);
-	unsigned long request;     /* that fails */
+	unsigned long request; /* that fails */
 	int err;
 	const char *subject;
 	const char *cause;
-	const char *step;          /* what to do, NULL: nothing to be said */
+	const char *step; /* what to do, NULL: nothing to be said */
 };
 
 #define MAP_RANGE   "IOVA 0x4000 length 0x1000 (VA 0x7f0000000000)"
@@ -288,7 +288,7 @@ memlock_unlimited_is_told(void **state)
 {
 	(void)state;
 	check_memlock(RLIM_INFINITY, "64 KiB are mapped already, 32 KiB more wanted; "
-		      "RLIMIT_MEMLOCK is unlimited");
+				     "RLIMIT_MEMLOCK is unlimited");
 }
 
 /* The sentence itself */

@@ -67,8 +67,9 @@ raw_map(uint32_t id, uint64_t iova, uint64_t length)
 static int
 raw_unmap(uint32_t id, uint64_t iova, uint64_t length, uint64_t *unmapped)
 {
-	struct kabi_unmap arg = { .size = sizeof(arg), .ioas_id = id, .iova = iova,
-				  .length = length };
+	struct kabi_unmap arg = {
+		.size = sizeof(arg), .ioas_id = id, .iova = iova, .length = length
+	};
 	int ret = ioasid_sys->ioctl(iommufd, KABI_UNMAP, &arg);
 
 	if (unmapped != NULL)
@@ -181,8 +182,11 @@ sizes_of_vfio_structs(void **state)
 static void
 flags_of_map(void **state)
 {
-	struct kabi_map arg = { .size = sizeof(arg), .flags = 1u << 3, .ioas_id = new_ioas(),
-				.user_va = VA, .length = PAGE };
+	struct kabi_map arg = { .size = sizeof(arg),
+				.flags = 1u << 3,
+				.ioas_id = new_ioas(),
+				.user_va = VA,
+				.length = PAGE };
 
 	(void)state;
 	CHECK_RET(ioasid_sys->ioctl(iommufd, KABI_MAP, &arg), -EOPNOTSUPP);

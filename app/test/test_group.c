@@ -185,11 +185,11 @@ static const struct {
 	uint8_t header;
 	bool bridge;
 } headers[] = {
-	{ 0x00, false }, { 0x80, false },      /* endpoint; of a multi-function device */
-	{ 0x01, true }, { 0x81, true },        /* PCI-to-PCI bridge */
-	{ 0x02, true }, { 0x82, true },        /* CardBus bridge */
-	{ 0x03, false }, { 0x7f, false },      /* unknown types */
-	{ 0xff, false },                       /* device does not answer */
+	{ 0x00, false }, { 0x80, false }, /* endpoint; of a multi-function device */
+	{ 0x01, true },  { 0x81, true },  /* PCI-to-PCI bridge */
+	{ 0x02, true },  { 0x82, true },  /* CardBus bridge */
+	{ 0x03, false }, { 0x7f, false }, /* unknown types */
+	{ 0xff, false },                  /* device does not answer */
 };
 
 static void
@@ -253,8 +253,17 @@ class_code_makes_no_bridge(void **state)
 /* Names given by the user become a part of a path. */
 
 static const char *const bad_names[] = {
-	"", ".", "..", "../devices", ("../" NIC0), "0000:01:00.0/../0000:02:00.0", "/", "/etc",
-	("./" NIC0), ".hidden", (NIC0 "/"),
+	"",
+	".",
+	"..",
+	"../devices",
+	("../" NIC0),
+	"0000:01:00.0/../0000:02:00.0",
+	"/",
+	"/etc",
+	("./" NIC0),
+	".hidden",
+	(NIC0 "/"),
 	"0123456789012345678901234567890", /* 31 characters fit, but there is no such device */
 	"01234567890123456789012345678901",
 	"0000:01:00.0000000000000000000000000000000000000000000000000000000000000000000000",
@@ -312,7 +321,16 @@ device_without_iommu(void **state)
 /* Hostile text in sysfs */
 
 static const char *const bad_numbers[] = {
-	"", "x", "-1", "+1", " 1", "1x", "1.5", "0x1", "4294967296", "99999999999999999999",
+	"",
+	"x",
+	"-1",
+	"+1",
+	" 1",
+	"1x",
+	"1.5",
+	"0x1",
+	"4294967296",
+	"99999999999999999999",
 	"-18446744073709551615",
 	"1234567890123456789012345678901234567890",
 };
@@ -360,13 +378,21 @@ good_group_numbers(void **state)
 }
 
 static const char *const bad_regions[] = {
-	"\n", "garbage\n", "0x0\n", "0x0 0x1\n", "0x0 msi 0x1\n", "0x2 0x1 msi\n",
-	"- - -\n", "0x0 0xzz msi\n", "-1 5 msi\n",
+	"\n",
+	"garbage\n",
+	"0x0\n",
+	"0x0 0x1\n",
+	"0x0 msi 0x1\n",
+	"0x2 0x1 msi\n",
+	"- - -\n",
+	"0x0 0xzz msi\n",
+	"-1 5 msi\n",
 	"0x0 0x1 msi\n0x2 0x1 msi\n",
 	"0x0 0x1 msi\n\n",
 	/* One line with more than fits in any buffer. */
 	("0x0 0x1 msiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii"
-	"iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii\n"),
+	 "iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii"
+	 "\n"),
 	/* Wider than an IOVA. */
 	"0x10000000000000000 0x1ffffffffffffffff msi\n",
 };
@@ -459,7 +485,8 @@ garbage_in_a_members_files(void **state)
 	fake_sysfs_write(NIC0, "class", "");
 	fake_sysfs_symlink(NIC0, "driver", longest);
 	fake_sysfs_mkdir(NIC0, "vfio-dev");
-	snprintf(longest, sizeof(longest), "vfio-dev/%.40s", "vfio0123456789012345678901234567890123");
+	snprintf(longest, sizeof(longest), "vfio-dev/%.40s",
+		 "vfio0123456789012345678901234567890123");
 	fake_sysfs_mkdir(NIC0, longest);
 	CHECK_OK(read_group(NIC0));
 	CHECK_EQ(member(NIC0)->vendor, 0);

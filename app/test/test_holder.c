@@ -55,8 +55,8 @@ several_drivers_hold_it(void **state)
 	(void)state;
 	fake_set_driver(GROUP_HD, "sym53c8xx");
 	fake_set_driver(GROUP_NIC, "e1000");
-	check_holders(GROUP_NIC, GROUP_NIC " is held by the kernel driver e1000, "
-		      GROUP_HD " is held by the kernel driver sym53c8xx");
+	check_holders(GROUP_NIC, GROUP_NIC " is held by the kernel driver e1000, " GROUP_HD
+					   " is held by the kernel driver sym53c8xx");
 }
 
 static void
@@ -86,7 +86,8 @@ more_holders_than_fit(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < 10; i++) {
 		bdf[11] = (char)('0' + i);
-		fake_plug(&(struct fake_pci){ .bdf = bdf, .group = 70, .driver = "a_kernel_driver" });
+		fake_plug(
+			&(struct fake_pci){ .bdf = bdf, .group = 70, .driver = "a_kernel_driver" });
 	}
 	CHECK_EQ(strlen(holders(bdf)), sizeof(text) - 1);
 	for (size_t size = 1; size <= sizeof(small); size++) {
@@ -125,8 +126,7 @@ enter_namespace(void)
 	snprintf(gids, sizeof(gids), "0 %u 1", (unsigned int)getgid());
 	return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
 	       write_file("/proc/self/uid_map", uids) &&
-	       write_file("/proc/self/setgroups", "deny") &&
-	       write_file("/proc/self/gid_map", gids);
+	       write_file("/proc/self/setgroups", "deny") && write_file("/proc/self/gid_map", gids);
 }
 
 static void
@@ -243,8 +243,8 @@ told_with_refusals_that_may_have_a_holder(void **state)
 		int err;
 		bool told;
 	} rows[] = {
-		{ EPERM, true }, { EBUSY, true }, { EINVAL, true }, { ENODEV, false },
-		{ EBADF, false },
+		{ EPERM, true },   { EBUSY, true },  { EINVAL, true },
+		{ ENODEV, false }, { EBADF, false },
 	};
 	struct ioasid_device *dev;
 

@@ -99,10 +99,12 @@ fields_have_their_places(void **state)
 /* The kernel's headers */
 
 #define SAME(a, b) CHECK_EQ(a, b)
-#define SAME_FIELD(ours, theirs, field, their_field) do { \
-	SAME(offsetof(struct ours, field), offsetof(struct theirs, their_field)); \
-	SAME(sizeof(((struct ours *)0)->field), sizeof(((struct theirs *)0)->their_field)); \
-} while (0)
+#define SAME_FIELD(ours, theirs, field, their_field)                                               \
+	do {                                                                                       \
+		SAME(offsetof(struct ours, field), offsetof(struct theirs, their_field));          \
+		SAME(sizeof(((struct ours *)0)->field),                                            \
+		     sizeof(((struct theirs *)0)->their_field));                                   \
+	} while (0)
 /* A struct may have grown at its end since. */
 #define NOT_LONGER(ours, theirs) CHECK(sizeof(struct ours) <= sizeof(struct theirs))
 

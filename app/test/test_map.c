@@ -85,9 +85,14 @@ map_of_nothing_or_beyond_the_end(void **state)
 	const struct {
 		uint64_t iova, length;
 	} rows[] = {
-		{ 0, 0 }, { PAGE, 0 }, { UINT64_MAX, 0 },
-		{ UINT64_MAX - PAGE + 1, PAGE + 1 }, { PAGE, UINT64_MAX }, { PAGE, 0 - PAGE + 1 },
-		{ UINT64_MAX - PAGE + 1, 2 * PAGE }, { 2 * PAGE, 0 - PAGE },
+		{ 0, 0 },
+		{ PAGE, 0 },
+		{ UINT64_MAX, 0 },
+		{ UINT64_MAX - PAGE + 1, PAGE + 1 },
+		{ PAGE, UINT64_MAX },
+		{ PAGE, 0 - PAGE + 1 },
+		{ UINT64_MAX - PAGE + 1, 2 * PAGE },
+		{ 2 * PAGE, 0 - PAGE },
 	};
 
 	(void)state;
@@ -109,7 +114,10 @@ map_misaligned(void **state)
 	const struct {
 		uint64_t va, iova, length;
 	} rows[] = {
-		{ VA + 1, 0, PAGE }, { VA, 1, PAGE }, { VA, 0, PAGE + 1 }, { VA, 0, 1 },
+		{ VA + 1, 0, PAGE },
+		{ VA, 1, PAGE },
+		{ VA, 0, PAGE + 1 },
+		{ VA, 0, 1 },
 		{ VA + PAGE / 2, PAGE / 2, PAGE / 2 },
 	};
 	struct ioasid_device *dev = join(NIC0);
@@ -188,10 +196,9 @@ static const struct {
 	uint64_t page, pages;
 	bool overlaps;
 } overlaps[] = {
-	{ 8, 2, false }, { 9, 1, false }, { 14, 1, false }, { 14, 8, false },
-	{ 0, 10, false },
-	{ 10, 4, true }, { 10, 1, true }, { 13, 1, true }, { 11, 2, true },
-	{ 9, 2, true }, { 13, 2, true }, { 9, 6, true }, { 0, 100, true },
+	{ 8, 2, false }, { 9, 1, false }, { 14, 1, false }, { 14, 8, false }, { 0, 10, false },
+	{ 10, 4, true }, { 10, 1, true }, { 13, 1, true },  { 11, 2, true },  { 9, 2, true },
+	{ 13, 2, true }, { 9, 6, true },  { 0, 100, true },
 };
 
 static void
@@ -247,9 +254,13 @@ overlap_found_by_the_kernel(void **state)
 static const struct {
 	uint64_t iova, length;
 } in_msi[] = {
-	{ MSI_START, PAGE }, { MSI_LAST + 1 - PAGE, PAGE }, { MSI_START - PAGE, 2 * PAGE },
-	{ MSI_LAST + 1 - PAGE, 2 * PAGE }, { MSI_START - PAGE, 0x100000 + 2 * PAGE },
-	{ MSI_START + PAGE, PAGE }, { 0, UINT64_C(1) << 40 },
+	{ MSI_START, PAGE },
+	{ MSI_LAST + 1 - PAGE, PAGE },
+	{ MSI_START - PAGE, 2 * PAGE },
+	{ MSI_LAST + 1 - PAGE, 2 * PAGE },
+	{ MSI_START - PAGE, 0x100000 + 2 * PAGE },
+	{ MSI_START + PAGE, PAGE },
+	{ 0, UINT64_C(1) << 40 },
 };
 
 static void
@@ -417,17 +428,17 @@ static const struct {
 	const char *says;
 } cuts[] = {
 	{ 0, 1, ENOENT, "nothing is mapped at 0x0" },
-	{ 0, 4, ENOENT, "nothing is mapped at 0x0" },       /* gap before */
+	{ 0, 4, ENOENT, "nothing is mapped at 0x0" }, /* gap before */
 	{ 7, 1, ENOENT, "nothing is mapped at 0x7000" },
 	{ 9, 1, ENOENT, "nothing is mapped at 0x9000" },
-	{ 4, 5, ENOENT, "nothing is mapped at 0x7000" },    /* gap between */
+	{ 4, 5, ENOENT, "nothing is mapped at 0x7000" }, /* gap between */
 	{ 2, 7, ENOENT, "nothing is mapped at 0x7000" },
-	{ 8, 2, ENOENT, "nothing is mapped at 0x9000" },    /* gap behind */
-	{ 2, 1, EINVAL, "cut the map 0x2000-0x3fff" },      /* its beginning */
-	{ 3, 1, EINVAL, "cut the map 0x2000-0x3fff" },      /* its end */
-	{ 5, 1, EINVAL, "cut the map 0x4000-0x6fff" },      /* its middle */
-	{ 2, 3, EINVAL, "cut the map 0x4000-0x6fff" },      /* the second of two */
-	{ 3, 4, EINVAL, "cut the map 0x2000-0x3fff" },      /* the first of two */
+	{ 8, 2, ENOENT, "nothing is mapped at 0x9000" }, /* gap behind */
+	{ 2, 1, EINVAL, "cut the map 0x2000-0x3fff" },   /* its beginning */
+	{ 3, 1, EINVAL, "cut the map 0x2000-0x3fff" },   /* its end */
+	{ 5, 1, EINVAL, "cut the map 0x4000-0x6fff" },   /* its middle */
+	{ 2, 3, EINVAL, "cut the map 0x4000-0x6fff" },   /* the second of two */
+	{ 3, 4, EINVAL, "cut the map 0x2000-0x3fff" },   /* the first of two */
 };
 
 static void
@@ -513,11 +524,21 @@ find_gives_the_first_map(void **state)
 {
 	const struct {
 		uint64_t page, pages;
-		uint64_t found;       /* page of the map, UINT64_MAX: none */
+		uint64_t found; /* page of the map, UINT64_MAX: none */
 	} rows[] = {
-		{ 0, 2, UINT64_MAX }, { 0, 3, 2 }, { 0, 100, 2 }, { 2, 1, 2 }, { 3, 1, 2 },
-		{ 3, 2, 2 }, { 4, 1, 4 }, { 6, 1, 4 }, { 6, 3, 4 }, { 7, 1, UINT64_MAX },
-		{ 7, 2, 8 }, { 8, 1, 8 }, { 9, 100, UINT64_MAX },
+		{ 0, 2, UINT64_MAX },
+		{ 0, 3, 2 },
+		{ 0, 100, 2 },
+		{ 2, 1, 2 },
+		{ 3, 1, 2 },
+		{ 3, 2, 2 },
+		{ 4, 1, 4 },
+		{ 6, 1, 4 },
+		{ 6, 3, 4 },
+		{ 7, 1, UINT64_MAX },
+		{ 7, 2, 8 },
+		{ 8, 1, 8 },
+		{ 9, 100, UINT64_MAX },
 	};
 
 	(void)state;
@@ -576,7 +597,7 @@ find_sets_no_sentence(void **state)
 #define PAGES 256
 #define STEPS 20000
 
-static unsigned int model[PAGES];      /* 0: not mapped */
+static unsigned int model[PAGES]; /* 0: not mapped */
 static unsigned int next_map;
 static uint32_t seed;
 

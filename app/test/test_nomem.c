@@ -11,7 +11,7 @@
 #include "test.h"
 
 static bool armed;
-static unsigned int fail_in;    /* allocations until one fails; 0: it has */
+static unsigned int fail_in; /* allocations until one fails; 0: it has */
 
 static bool
 fails(void)
@@ -242,12 +242,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST_MACHINE(open_without_memory),
-		TEST(alloc_without_memory),
-		TEST(ranges_without_memory),
-		TEST(group_read_without_memory),
-		TEST(join_without_memory),
-		TEST(attach_without_memory),
+		TEST_MACHINE(open_without_memory), TEST(alloc_without_memory),
+		TEST(ranges_without_memory),       TEST(group_read_without_memory),
+		TEST(join_without_memory),         TEST(attach_without_memory),
 		TEST(map_without_memory),
 	};
 

@@ -229,8 +229,8 @@ implicit_group_leaves_the_others_at_risk(void **state)
 	for (unsigned int i = 0; i < 3; i++)
 		at_risk[i] = ioasid_is_at_risk(ctx, &group->members[i]);
 	ioasid_group_free(group);
-	CHECK(!at_risk[0]);   /* bridge */
-	CHECK(!at_risk[1]);   /* itself */
+	CHECK(!at_risk[0]); /* bridge */
+	CHECK(!at_risk[1]); /* itself */
 	CHECK(at_risk[2]);
 }
 
@@ -351,7 +351,9 @@ sibling_leaves_while_the_other_is_attached(void **state)
 static void
 reserved_regions_are_read_anew(void **state)
 {
-	struct fake_pci third = { .bdf = "0000:04:03.0", .group = THE_GROUP, .header = 1,
+	struct fake_pci third = { .bdf = "0000:04:03.0",
+				  .group = THE_GROUP,
+				  .header = 1,
 				  .reserved = { { 0x10000, 0x1ffff, "reserved" } } };
 
 	(void)state;

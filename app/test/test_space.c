@@ -276,7 +276,8 @@ ranges_shrink_by_attach_and_grow_by_detach(void **state)
 {
 	const struct ioasid_range all[] = { { 0, UINT64_MAX } };
 	const struct ioasid_range narrowed[] = {
-		{ 0, MSI_START - 1 }, { MSI_LAST + 1, APERTURE_LAST },
+		{ 0, MSI_START - 1 },
+		{ MSI_LAST + 1, APERTURE_LAST },
 	};
 	struct ioasid_device *dev = join(NIC0);
 

@@ -58,8 +58,10 @@ read_rdev(const struct ioasid_device *dev, dev_t *rdev)
 	snprintf(path, sizeof(path), "%s/%s/vfio-dev/%s/dev", dev->sysfs, dev->bdf, dev->cdev);
 	f = fopen(path, "re");
 	if (f == NULL)
-		return error_set(ENOENT, "%s: the kernel's VFIO has no device nodes (no %s): it needs "
-				 "Linux 6.6 and CONFIG_VFIO_DEVICE_CDEV", dev->bdf, path);
+		return error_set(ENOENT,
+				 "%s: the kernel's VFIO has no device nodes (no %s): it needs "
+				 "Linux 6.6 and CONFIG_VFIO_DEVICE_CDEV",
+				 dev->bdf, path);
 	n = fscanf(f, "%u:%u", &maj, &min);
 	fclose(f);
 	if (n != 2)
@@ -76,7 +78,8 @@ check_rdev(const struct ioasid_device *dev, dev_t wanted)
 	int ret = ioasid_sys->rdev(dev->fd, &rdev);
 
 	if (ret < 0 || rdev != wanted)
-		return error_set(EPROTO, "%s: " CDEV_DIR "/%s is not device %u:%u: the node is stale, "
+		return error_set(EPROTO,
+				 "%s: " CDEV_DIR "/%s is not device %u:%u: the node is stale, "
 				 "make it anew (udevadm trigger, or the container's device list)",
 				 dev->bdf, dev->cdev, major(wanted), minor(wanted));
 	return 0;
@@ -91,9 +94,11 @@ open_cdev(struct ioasid_device *dev)
 
 	ret = group_read_cdev(dev->sysfs, dev->bdf, dev->cdev);
 	if (ret < 0)
-		return error_set(-ret, "%s: not bound to a VFIO driver with a device node: bind it to "
+		return error_set(-ret,
+				 "%s: not bound to a VFIO driver with a device node: bind it to "
 				 "vfio-pci (dpdk-devbind.py -b vfio-pci %s); the kernel needs "
-				 "CONFIG_VFIO_DEVICE_CDEV", dev->bdf, dev->bdf);
+				 "CONFIG_VFIO_DEVICE_CDEV",
+				 dev->bdf, dev->bdf);
 	ret = read_rdev(dev, &rdev);
 	if (ret < 0)
 		return ret;
@@ -256,7 +261,8 @@ check_all_joined(struct ioasid_device *dev, const struct ioasid_group *group)
 	}
 	if (missing == 0)
 		return 0;
-	return error_set(EPERM, "%s: %u device(s) of its IOMMU group %u, the first %s, have not "
+	return error_set(EPERM,
+			 "%s: %u device(s) of its IOMMU group %u, the first %s, have not "
 			 "joined: all must join, or the device with IOASID_IMPLICIT_GROUP",
 			 dev->bdf, missing, group->number, first);
 }
@@ -274,11 +280,13 @@ check_maps(struct ioasid_device *dev, struct space *space, const struct ioasid_g
 		map = map_first(space, r->range.start, r->range.last);
 		if (map == NULL)
 			continue;
-		return error_set(EADDRINUSE, "%s: the reserved region 0x%" PRIx64 "-0x%" PRIx64
-				 " (%s) of its IOMMU group %u collides with the map at IOVA 0x%" PRIx64
-				 " length 0x%" PRIx64 ": use other addresses, for DPDK by --base-virtaddr",
-				 dev->bdf, r->range.start, r->range.last, r->type, group->number,
-				 map->m.iova, map->m.length);
+		return error_set(
+			EADDRINUSE,
+			"%s: the reserved region 0x%" PRIx64 "-0x%" PRIx64
+			" (%s) of its IOMMU group %u collides with the map at IOVA 0x%" PRIx64
+			" length 0x%" PRIx64 ": use other addresses, for DPDK by --base-virtaddr",
+			dev->bdf, r->range.start, r->range.last, r->type, group->number,
+			map->m.iova, map->m.length);
 	}
 	return 0;
 }
@@ -308,7 +316,8 @@ attach(struct ioasid_device *dev, uint32_t ioasid)
 	int ret;
 
 	if (space == NULL)
-		return error_set(ENOENT, "%s: no IOASID %" PRIu32 " to attach to", dev->bdf, ioasid);
+		return error_set(ENOENT, "%s: no IOASID %" PRIu32 " to attach to", dev->bdf,
+				 ioasid);
 	ret = ioasid_group_read(dev->sysfs, dev->bdf, &group);
 	if (ret < 0)
 		return ret;

@@ -22,47 +22,61 @@ static const struct {
 	int err;
 	const char *text;
 } meanings[] = {
-	{ CALL_OPEN, ENOENT, "does not exist: the kernel has no iommufd (CONFIG_IOMMUFD, Linux 6.2; "
+	{ CALL_OPEN, ENOENT,
+	  "does not exist: the kernel has no iommufd (CONFIG_IOMMUFD, Linux 6.2; "
 	  "module iommufd), or the container was not given the node" },
 	{ CALL_OPEN, ENODEV, "has no driver behind it: load the module iommufd" },
 	{ CALL_OPEN, ENXIO, "has no driver behind it: load the module iommufd" },
-	{ CALL_OPEN, EACCES, "may not be opened by this user: give access by a udev rule or "
+	{ CALL_OPEN, EACCES,
+	  "may not be opened by this user: give access by a udev rule or "
 	  "`chown USER NODE`, or run as root" },
-	{ CALL_OPEN, EPERM, "may not be opened here: the container's device cgroup forbids it; "
+	{ CALL_OPEN, EPERM,
+	  "may not be opened here: the container's device cgroup forbids it; "
 	  "start the container with --device of this node" },
 	{ CALL_OPEN, ENOTTY, "is not an iommufd: name the node of /dev/iommu" },
 
-	{ CALL_OPEN_CDEV, ENOENT, "its device node is missing: udev has not made it, or the container "
+	{ CALL_OPEN_CDEV, ENOENT,
+	  "its device node is missing: udev has not made it, or the container "
 	  "was not given it" },
-	{ CALL_OPEN_CDEV, EACCES, "its device node may not be opened by this user: give access by a "
+	{ CALL_OPEN_CDEV, EACCES,
+	  "its device node may not be opened by this user: give access by a "
 	  "udev rule or `chown USER NODE`, or run as root" },
-	{ CALL_OPEN_CDEV, EPERM, "its device node may not be opened here: the container's device "
+	{ CALL_OPEN_CDEV, EPERM,
+	  "its device node may not be opened here: the container's device "
 	  "cgroup forbids it; start the container with --device of this node" },
 	{ CALL_OPEN_CDEV, ENODEV, "the device is going away" },
 	{ CALL_OPEN_CDEV, EBUSY, "its device node is in exclusive use" },
 
-	{ CALL_BIND, EBUSY, "its IOMMU group is in use through /dev/vfio/GROUP, or not on its default "
+	{ CALL_BIND, EBUSY,
+	  "its IOMMU group is in use through /dev/vfio/GROUP, or not on its default "
 	  "domain: stop the program that uses it" },
-	{ CALL_BIND, EPERM, "its IOMMU group belongs to somebody else (a kernel driver, another "
-	  "process), or its interrupts are not isolated: release the other devices of the group, or "
+	{ CALL_BIND, EPERM,
+	  "its IOMMU group belongs to somebody else (a kernel driver, another "
+	  "process), or its interrupts are not isolated: release the other devices of the group, "
+	  "or "
 	  "switch interrupt remapping on, or accept the risk by "
 	  "iommufd.allow_unsafe_interrupts=1" },
-	{ CALL_BIND, EINVAL, "is bound already by another process, or the platform does not allow it "
+	{ CALL_BIND, EINVAL,
+	  "is bound already by another process, or the platform does not allow it "
 	  "(firmware region mapped 1:1 for the group, IOMMU not cache-coherent): see the kernel "
 	  "log" },
 	{ CALL_BIND, EBADF, "the fd given as /dev/ioasid is not an iommufd" },
 	{ CALL_BIND, EBADFD, "the fd given as /dev/ioasid is not an iommufd" },
 	{ CALL_BIND, ENODEV, "the device is going away" },
-	{ CALL_BIND, ENOTTY, "the kernel's VFIO has no device cdevs: it needs Linux 6.6 and "
+	{ CALL_BIND, ENOTTY,
+	  "the kernel's VFIO has no device cdevs: it needs Linux 6.6 and "
 	  "CONFIG_VFIO_DEVICE_CDEV" },
 
 	{ CALL_ATTACH, EINVAL, "has not joined, or its IOMMU group is attached to another IOASID" },
 	{ CALL_ATTACH, ENOENT, "there is no such IOASID" },
-	{ CALL_ATTACH, EADDRINUSE, "memory is mapped at addresses that its IOMMU reserves or cannot "
+	{ CALL_ATTACH, EADDRINUSE,
+	  "memory is mapped at addresses that its IOMMU reserves or cannot "
 	  "reach: move it, for DPDK by --base-virtaddr or --iova-mode=pa" },
-	{ CALL_ATTACH, EBUSY, "its IOMMU group is in use by another page table, or being reset: try "
+	{ CALL_ATTACH, EBUSY,
+	  "its IOMMU group is in use by another page table, or being reset: try "
 	  "again" },
-	{ CALL_ATTACH, ENOMEM, "the mapped memory could not be pinned: raise RLIMIT_MEMLOCK "
+	{ CALL_ATTACH, ENOMEM,
+	  "the mapped memory could not be pinned: raise RLIMIT_MEMLOCK "
 	  "(ulimit -l, LimitMEMLOCK=) or the memory cgroup's limit" },
 	{ CALL_ATTACH, EFAULT, "memory that was mapped has gone from the process" },
 	{ CALL_ATTACH, ENODEV, "the device is going away" },
@@ -73,11 +87,13 @@ static const struct {
 	{ CALL_RANGES, ENOENT, "does not exist" },
 
 	{ CALL_MAP, EEXIST, "is mapped already" },
-	{ CALL_MAP, EINVAL, "is reserved, beyond what the IOMMU can address, or not a multiple of the "
+	{ CALL_MAP, EINVAL,
+	  "is reserved, beyond what the IOMMU can address, or not a multiple of the "
 	  "page size: choose other addresses, for DPDK by --base-virtaddr" },
 	{ CALL_MAP, EADDRINUSE, "is reserved by an attached device" },
 	{ CALL_MAP, EFAULT, "is not memory of this process, or read-only, or a device's BAR" },
-	{ CALL_MAP, ENOMEM, "could not be pinned: raise RLIMIT_MEMLOCK (ulimit -l, LimitMEMLOCK=) or "
+	{ CALL_MAP, ENOMEM,
+	  "could not be pinned: raise RLIMIT_MEMLOCK (ulimit -l, LimitMEMLOCK=) or "
 	  "the memory cgroup's limit" },
 	{ CALL_MAP, EOVERFLOW, "wraps around the end of the address space" },
 	{ CALL_MAP, ENOENT, "there is no such IOASID" },
@@ -86,10 +102,11 @@ static const struct {
 };
 
 static const char *const call_names[] = {
-	[CALL_OPEN] = "open", [CALL_OPEN_CDEV] = "open", [CALL_BIND] = "JOIN",
-	[CALL_ATTACH] = "ATTACH", [CALL_DETACH] = "DETACH", [CALL_ALLOC] = "allocate an IOASID",
-	[CALL_FREE] = "free", [CALL_RANGES] = "IOVA ranges", [CALL_MAP] = "map",
-	[CALL_UNMAP] = "unmap",
+	[CALL_OPEN] = "open",     [CALL_OPEN_CDEV] = "open",
+	[CALL_BIND] = "JOIN",     [CALL_ATTACH] = "ATTACH",
+	[CALL_DETACH] = "DETACH", [CALL_ALLOC] = "allocate an IOASID",
+	[CALL_FREE] = "free",     [CALL_RANGES] = "IOVA ranges",
+	[CALL_MAP] = "map",       [CALL_UNMAP] = "unmap",
 };
 
 static const char *

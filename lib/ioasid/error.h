@@ -5,16 +5,16 @@
 
 /* The kernel's calls, as far as their errno values need an explanation. */
 enum ioasid_call {
-	CALL_OPEN,       /* subject: path */
-	CALL_OPEN_CDEV,  /* subject: BDF */
-	CALL_BIND,       /* subject: BDF */
-	CALL_ATTACH,     /* subject: BDF */
-	CALL_DETACH,     /* subject: BDF */
-	CALL_ALLOC,      /* subject: path */
-	CALL_FREE,       /* subject: the IOASID */
-	CALL_RANGES,     /* subject: the IOASID */
-	CALL_MAP,        /* subject: the range */
-	CALL_UNMAP,      /* subject: the range */
+	CALL_OPEN,      /* subject: path */
+	CALL_OPEN_CDEV, /* subject: BDF */
+	CALL_BIND,      /* subject: BDF */
+	CALL_ATTACH,    /* subject: BDF */
+	CALL_DETACH,    /* subject: BDF */
+	CALL_ALLOC,     /* subject: path */
+	CALL_FREE,      /* subject: the IOASID */
+	CALL_RANGES,    /* subject: the IOASID */
+	CALL_MAP,       /* subject: the range */
+	CALL_UNMAP,     /* subject: the range */
 };
 
 /*

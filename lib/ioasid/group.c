@@ -263,8 +263,10 @@ ioasid_group_number(const char *sysfs, const char *bdf, unsigned int *number)
 	if (access(dir, F_OK) < 0)
 		return error_set(ENODEV, "%s: no such device: see lspci -D", bdf);
 	if (read_link_name(dir, "iommu_group", name, sizeof(name)) < 0)
-		return error_set(ENOENT, "%s: has no IOMMU group: switch the IOMMU on in the firmware "
-				 "and on the kernel's command line (intel_iommu=on)", bdf);
+		return error_set(ENOENT,
+				 "%s: has no IOMMU group: switch the IOMMU on in the firmware "
+				 "and on the kernel's command line (intel_iommu=on)",
+				 bdf);
 	if (!parse_number(name, &end, 10, &n) || *end != '\0' || n > UINT_MAX)
 		return error_set(EPROTO, "%s/iommu_group: \"%s\" is not a group number", dir, name);
 	*number = (unsigned int)n;

@@ -23,7 +23,7 @@ RB_HEAD(map_tree, map);
 struct space {
 	LIST_ENTRY(space) entry;
 	uint32_t id;
-	uint64_t mapped;  /* bytes */
+	uint64_t mapped; /* bytes */
 	struct map_tree maps;
 };
 
@@ -38,7 +38,7 @@ struct ioasid_device {
 	char *sysfs;
 	/* As read at the last ATTACH: its reserved regions bind the space. */
 	struct ioasid_group *group;
-	struct space *space;  /* NULL: not attached */
+	struct space *space; /* NULL: not attached */
 };
 
 struct ioasid_ctx {

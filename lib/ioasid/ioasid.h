@@ -72,14 +72,14 @@ struct ioasid_member {
 /** A reserved range of a group, from sysfs `reserved_regions`. */
 struct ioasid_reserved {
 	struct ioasid_range range;
-	char type[24];                   /**< the kernel's word: "msi", "direct", "reserved" … */
+	char type[24]; /**< the kernel's word: "msi", "direct", "reserved" … */
 };
 
 /** An IOMMU group: what sysfs said when it was read. */
 struct ioasid_group {
 	unsigned int number;
 	unsigned int nmembers;
-	struct ioasid_member *members;   /**< in BDF order */
+	struct ioasid_member *members; /**< in BDF order */
 	unsigned int nreserved;
 	struct ioasid_reserved *reserved;
 };
@@ -176,8 +176,8 @@ int ioasid_iova_ranges(struct ioasid_ctx *ctx, uint32_t ioasid, struct ioasid_ra
  *   -EFAULT not mapped in the process, read-only there, or device memory (kernel);
  *   -ENOMEM RLIMIT_MEMLOCK or memory cgroup (kernel)
  */
-int ioasid_map(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t va, uint64_t iova,
-	       uint64_t length, unsigned int prot);
+int ioasid_map(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t va, uint64_t iova, uint64_t length,
+	       unsigned int prot);
 
 /**
  * Unmap any number of whole maps that fill the range without a gap.

@@ -25,9 +25,9 @@
 #define KABI_UNMAP       KABI_IOMMUFD(0x6)
 
 /* On a VFIO device cdev. */
-#define KABI_BIND        KABI_VFIO(18)
-#define KABI_ATTACH      KABI_VFIO(19)
-#define KABI_DETACH      KABI_VFIO(20)
+#define KABI_BIND   KABI_VFIO(18)
+#define KABI_ATTACH KABI_VFIO(19)
+#define KABI_DETACH KABI_VFIO(20)
 
 struct kabi_destroy {
 	uint32_t size;

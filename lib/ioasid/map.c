@@ -42,8 +42,8 @@ map_first(struct space *space, uint64_t iova, uint64_t last)
 {
 	struct map key = { .m.iova = iova };
 	struct map *next = RB_NFIND(map_tree, &space->maps, &key);
-	struct map *prev = next != NULL ? RB_PREV(map_tree, &space->maps, next) :
-					  RB_MAX(map_tree, &space->maps);
+	struct map *prev = next != NULL ? RB_PREV(map_tree, &space->maps, next)
+					: RB_MAX(map_tree, &space->maps);
 
 	/* Maps do not overlap, so only the one before can reach into the range. */
 	if (prev != NULL && map_last(prev) >= iova)
@@ -96,7 +96,8 @@ check_reserved(struct ioasid_ctx *ctx, const struct space *space, uint64_t iova,
 			continue;
 		r = find_reserved(dev->group, iova, last);
 		if (r != NULL)
-			return error_set(EADDRINUSE, "IOVA 0x%" PRIx64 "-0x%" PRIx64
+			return error_set(EADDRINUSE,
+					 "IOVA 0x%" PRIx64 "-0x%" PRIx64
 					 " touches the reserved region 0x%" PRIx64 "-0x%" PRIx64
 					 " (%s) of IOMMU group %u of %s: use other addresses, "
 					 "for DPDK by --base-virtaddr",
@@ -109,8 +110,8 @@ check_reserved(struct ioasid_ctx *ctx, const struct space *space, uint64_t iova,
 static void
 describe(char *buf, size_t size, uint64_t va, uint64_t iova, uint64_t length)
 {
-	snprintf(buf, size, "IOVA 0x%" PRIx64 " length 0x%" PRIx64 " (VA 0x%" PRIx64 ")", iova, length,
-		 va);
+	snprintf(buf, size, "IOVA 0x%" PRIx64 " length 0x%" PRIx64 " (VA 0x%" PRIx64 ")", iova,
+		 length, va);
 }
 
 /* What the user must know to mend ENOMEM: how much is wanted, how much is allowed. */
@@ -120,10 +121,13 @@ describe_memlock(char *buf, size_t size, uint64_t mapped, uint64_t length)
 	struct rlimit lim;
 
 	if (getrlimit(RLIMIT_MEMLOCK, &lim) != 0 || lim.rlim_cur == RLIM_INFINITY)
-		snprintf(buf, size, "%" PRIu64 " KiB are mapped already, %" PRIu64 " KiB more wanted; "
-			 "RLIMIT_MEMLOCK is unlimited", mapped >> 10, length >> 10);
+		snprintf(buf, size,
+			 "%" PRIu64 " KiB are mapped already, %" PRIu64 " KiB more wanted; "
+			 "RLIMIT_MEMLOCK is unlimited",
+			 mapped >> 10, length >> 10);
 	else
-		snprintf(buf, size, "at least %" PRIu64 " KiB needed, RLIMIT_MEMLOCK is %" PRIu64 " KiB",
+		snprintf(buf, size,
+			 "at least %" PRIu64 " KiB needed, RLIMIT_MEMLOCK is %" PRIu64 " KiB",
 			 (mapped + length) >> 10, (uint64_t)lim.rlim_cur >> 10);
 }
 
@@ -167,15 +171,15 @@ check_request(const struct ioasid_map *m, unsigned int prot)
 		return error_set(EINVAL, "map of IOVA 0x%" PRIx64 ": no or unknown access 0x%x",
 				 m->iova, prot);
 	if ((m->iova | m->va | m->length) & page_mask)
-		return error_set(EINVAL, "map of IOVA 0x%" PRIx64 " length 0x%" PRIx64 " (VA 0x%" PRIx64
+		return error_set(EINVAL,
+				 "map of IOVA 0x%" PRIx64 " length 0x%" PRIx64 " (VA 0x%" PRIx64
 				 "): not a multiple of the page size, %" PRIu64 " bytes",
 				 m->iova, m->length, m->va, page_mask + 1);
 	return 0;
 }
 
 static int
-map_add(struct ioasid_ctx *ctx, struct space *space, const struct ioasid_map *m,
-	unsigned int prot)
+map_add(struct ioasid_ctx *ctx, struct space *space, const struct ioasid_map *m, unsigned int prot)
 {
 	struct map *map;
 	uint64_t last;
@@ -185,12 +189,14 @@ map_add(struct ioasid_ctx *ctx, struct space *space, const struct ioasid_map *m,
 	if (ret < 0)
 		return ret;
 	if (!range_last(m->iova, m->length, &last))
-		return error_set(EINVAL, "map of IOVA 0x%" PRIx64 " length 0x%" PRIx64
+		return error_set(EINVAL,
+				 "map of IOVA 0x%" PRIx64 " length 0x%" PRIx64
 				 ": empty, or beyond the end of the address space",
 				 m->iova, m->length);
 	map = map_first(space, m->iova, last);
 	if (map != NULL)
-		return error_set(EEXIST, "IOVA 0x%" PRIx64 "-0x%" PRIx64 " overlaps the map 0x%" PRIx64
+		return error_set(EEXIST,
+				 "IOVA 0x%" PRIx64 "-0x%" PRIx64 " overlaps the map 0x%" PRIx64
 				 "-0x%" PRIx64 " (VA 0x%" PRIx64 "): unmap that first",
 				 m->iova, last, map->m.iova, map_last(map), map->m.va);
 	ret = check_reserved(ctx, space, m->iova, last);
@@ -238,7 +244,8 @@ check_whole(struct space *space, uint64_t iova, uint64_t last)
 
 	while (map != NULL && map->m.iova <= last) {
 		if (map->m.iova < iova || map_last(map) > last)
-			return error_set(EINVAL, "unmap of IOVA 0x%" PRIx64 "-0x%" PRIx64
+			return error_set(EINVAL,
+					 "unmap of IOVA 0x%" PRIx64 "-0x%" PRIx64
 					 " would cut the map 0x%" PRIx64 "-0x%" PRIx64
 					 ": it can only be unmapped whole",
 					 iova, last, map->m.iova, map_last(map));
@@ -249,8 +256,10 @@ check_whole(struct space *space, uint64_t iova, uint64_t last)
 		next = map_last(map) + 1;
 		map = RB_NEXT(map_tree, &space->maps, map);
 	}
-	return error_set(ENOENT, "unmap of IOVA 0x%" PRIx64 "-0x%" PRIx64
-			 ": nothing is mapped at 0x%" PRIx64, iova, last, next);
+	return error_set(ENOENT,
+			 "unmap of IOVA 0x%" PRIx64 "-0x%" PRIx64
+			 ": nothing is mapped at 0x%" PRIx64,
+			 iova, last, next);
 }
 
 static int
@@ -268,8 +277,10 @@ map_del(struct ioasid_ctx *ctx, struct space *space, uint64_t iova, uint64_t len
 	int ret;
 
 	if (!range_last(iova, length, &last))
-		return error_set(EINVAL, "unmap of IOVA 0x%" PRIx64 " length 0x%" PRIx64
-				 ": empty, or beyond the end of the address space", iova, length);
+		return error_set(EINVAL,
+				 "unmap of IOVA 0x%" PRIx64 " length 0x%" PRIx64
+				 ": empty, or beyond the end of the address space",
+				 iova, length);
 	ret = check_whole(space, iova, last);
 	if (ret < 0)
 		return ret;

@@ -85,7 +85,7 @@ rte_vfio_release_device(const char *sysfs_base, const char *dev_addr, int fd)
 	int ret = device_release(dev_addr);
 
 	(void)sysfs_base;
-	(void)fd;  /* the one that rte_vfio_setup_device() gave out: closed by now */
+	(void)fd; /* the one that rte_vfio_setup_device() gave out: closed by now */
 	if (ret < 0) {
 		IOASID_LOG(WARNING, "%s was not set up, nothing to release", dev_addr);
 		return fail(ret);

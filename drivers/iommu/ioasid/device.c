@@ -22,8 +22,8 @@
 struct device {
 	TAILQ_ENTRY(device) entry;
 	struct ioasid_device *dev;
-	bool in_use;     /* handed to DPDK; else it only joined */
-	bool tentative;  /* joined by the set-up under way: leaves if that fails */
+	bool in_use;    /* handed to DPDK; else it only joined */
+	bool tentative; /* joined by the set-up under way: leaves if that fails */
 };
 
 static TAILQ_HEAD(, device) devices = TAILQ_HEAD_INITIALIZER(devices);
@@ -125,8 +125,8 @@ attach(struct device *d, const struct ioasid_group *group)
 		return ret;
 	}
 	group_report_risk(space_ctx(), group, bdf);
-	IOASID_LOG(INFO, "%s: IOMMU group %u, %s, device id %u, IOASID %u", bdf,
-		   group->number, ioasid_device_cdev(d->dev), ioasid_device_id(d->dev),
+	IOASID_LOG(INFO, "%s: IOMMU group %u, %s, device id %u, IOASID %u", bdf, group->number,
+		   ioasid_device_cdev(d->dev), ioasid_device_id(d->dev),
 		   ioasid_device_ioasid(d->dev));
 	return 0;
 }

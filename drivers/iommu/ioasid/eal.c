@@ -36,8 +36,10 @@ next_definition(const char *name)
 	void *sym = dlsym(RTLD_NEXT, name);
 
 	if (sym == NULL)
-		IOASID_LOG(ERR, "%s: no definition but the plugin's: is the application linked "
-			   "to DPDK's shared libraries?", name);
+		IOASID_LOG(ERR,
+			   "%s: no definition but the plugin's: is the application linked "
+			   "to DPDK's shared libraries?",
+			   name);
 	return sym;
 }
 

@@ -36,7 +36,8 @@ state_of(const struct ioasid_member *m)
 
 	if (m->cdev[0] != '\0')
 		return named ? "named, but it could not join" : "not named by -a";
-	return named ? "named, but not bound to vfio-pci" : "not named by -a, not bound to vfio-pci";
+	return named ? "named, but not bound to vfio-pci"
+		     : "not named by -a, not bound to vfio-pci";
 }
 
 static void
@@ -46,9 +47,9 @@ print_missing(FILE *f, struct ioasid_ctx *ctx, const struct ioasid_group *group)
 		const struct ioasid_member *m = &group->members[i];
 
 		if (ioasid_is_at_risk(ctx, m))
-			fprintf(f, "\n  %s [%04x:%04x] class %06x, driver %s: %s", m->bdf, m->vendor,
-				m->device, m->class_code, m->driver[0] != '\0' ? m->driver : "none",
-				state_of(m));
+			fprintf(f, "\n  %s [%04x:%04x] class %06x, driver %s: %s", m->bdf,
+				m->vendor, m->device, m->class_code,
+				m->driver[0] != '\0' ? m->driver : "none", state_of(m));
 	}
 }
 
@@ -75,16 +76,18 @@ group_report_refusal(struct ioasid_ctx *ctx, const struct ioasid_group *group, c
 
 	if (f == NULL)
 		return;
-	fprintf(f, "%s refused: its IOMMU group %u holds other devices, which could reach\n"
-		"  this program's memory, and which have not joined:", bdf, group->number);
+	fprintf(f,
+		"%s refused: its IOMMU group %u holds other devices, which could reach\n"
+		"  this program's memory, and which have not joined:",
+		bdf, group->number);
 	print_missing(f, ctx, group);
 	fprintf(f, "\n Three ways out:"
-		"\n  1. name them too:   dpdk-devbind.py -b vfio-pci ");
+		   "\n  1. name them too:   dpdk-devbind.py -b vfio-pci ");
 	print_bdfs(f, ctx, group, "", " ");
 	fprintf(f, "\n                      and add to the command line: ");
 	print_bdfs(f, ctx, group, "-a ", " ");
 	fprintf(f, "\n  2. move the card to a slot with an IOMMU group of its own"
-		"\n  3. accept the risk: --allow-insecure-vfio");
+		   "\n  3. accept the risk: --allow-insecure-vfio");
 	fclose(f);
 	IOASID_LOG(ERR, "%s", text);
 	free(text);
@@ -142,9 +145,12 @@ group_report_risk(struct ioasid_ctx *ctx, const struct ioasid_group *group, cons
 	}
 	/* Not through IOASID_LOG's prefix first: the sentence starts as users know it. */
 	if (is_news(group->number, list))
-		IOASID_LOG(WARNING, "these PCI BDFs are also at risk: [%s]\n"
-			   "  (they share IOMMU group %u with %s and can reach this program's memory;"
-			   "\n  --allow-insecure-vfio)", list, group->number, bdf);
+		IOASID_LOG(
+			WARNING,
+			"these PCI BDFs are also at risk: [%s]\n"
+			"  (they share IOMMU group %u with %s and can reach this program's memory;"
+			"\n  --allow-insecure-vfio)",
+			list, group->number, bdf);
 }
 
 void

@@ -11,15 +11,14 @@
 unsigned int group_count_at_risk(struct ioasid_ctx *ctx, const struct ioasid_group *group);
 
 /* Why `bdf` was refused: each missing BDF, and the three ways out. One message. */
-void group_report_refusal(struct ioasid_ctx *ctx, const struct ioasid_group *group,
-			  const char *bdf);
+void
+group_report_refusal(struct ioasid_ctx *ctx, const struct ioasid_group *group, const char *bdf);
 
 /*
  * The at-risk list under --allow-insecure-vfio: nothing if all joined, and once for a
  * group as long as its list stays the same.
  */
-void group_report_risk(struct ioasid_ctx *ctx, const struct ioasid_group *group,
-		       const char *bdf);
+void group_report_risk(struct ioasid_ctx *ctx, const struct ioasid_group *group, const char *bdf);
 
 /* Bridges are exempt from the rule: shown at debug level. */
 void group_report_bridges(const struct ioasid_group *group);

@@ -13,8 +13,8 @@
 
 extern int ioasid_logtype;
 
-#define IOASID_LOG(level, ...) \
-	rte_log(RTE_LOG_ ## level, ioasid_logtype, \
-		RTE_FMT("IOASID: " RTE_FMT_HEAD(__VA_ARGS__,) "\n", RTE_FMT_TAIL(__VA_ARGS__,)))
+#define IOASID_LOG(level, ...)                                                                     \
+	rte_log(RTE_LOG_##level, ioasid_logtype,                                                   \
+		RTE_FMT("IOASID: " RTE_FMT_HEAD(__VA_ARGS__, ) "\n", RTE_FMT_TAIL(__VA_ARGS__, )))
 
 #endif /* IOASID_LOG_H */

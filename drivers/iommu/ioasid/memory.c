@@ -14,20 +14,20 @@
 #include "space.h"
 
 #define EVENT_NAME "ioasid"
-#define PROT (IOASID_READ | IOASID_WRITE)
+#define PROT       (IOASID_READ | IOASID_WRITE)
 
 /* Contiguous memory in the making: mapped by one call once it can grow no more. */
 struct run {
 	uint64_t va;
 	uint64_t iova;
-	uint64_t length;  /* 0: none */
+	uint64_t length; /* 0: none */
 	const struct rte_memseg_list *msl;
 };
 
 struct walk {
 	struct run run;
-	bool can_free;       /* pages may be freed at run time (not: legacy, no-huge) */
-	bool unmap;          /* undo instead of map */
+	bool can_free; /* pages may be freed at run time (not: legacy, no-huge) */
+	bool unmap;    /* undo instead of map */
 	unsigned int nmaps;
 	uint64_t bytes;
 };
@@ -45,7 +45,8 @@ run_flush(struct walk *w)
 	if (w->unmap)
 		ret = ioasid_unmap(space_ctx(), space_default(), run->iova, run->length);
 	else
-		ret = ioasid_map(space_ctx(), space_default(), run->va, run->iova, run->length, PROT);
+		ret = ioasid_map(space_ctx(), space_default(), run->va, run->iova, run->length,
+				 PROT);
 	if (ret == 0) {
 		w->nmaps++;
 		w->bytes += run->length;
@@ -138,8 +139,8 @@ map_all(bool can_free)
 		rte_memseg_walk_thread_unsafe(unmap_page, NULL);
 		return ret;
 	}
-	IOASID_LOG(INFO, "%" PRIu64 " MiB of DPDK's memory mapped by %u call(s)",
-		   w.bytes >> 20, w.nmaps);
+	IOASID_LOG(INFO, "%" PRIu64 " MiB of DPDK's memory mapped by %u call(s)", w.bytes >> 20,
+		   w.nmaps);
 	return 0;
 }
 
@@ -158,15 +159,14 @@ event_alloc(const struct rte_memseg_list *msl, const void *addr, size_t len)
 		IOASID_LOG(ERR, "new memory at %p is out of reach of devices: %s", addr,
 			   ioasid_error());
 	else
-		IOASID_LOG(DEBUG, "%zu KiB at %p mapped by %u call(s)", len >> 10, addr,
-			   w.nmaps);
+		IOASID_LOG(DEBUG, "%zu KiB at %p mapped by %u call(s)", len >> 10, addr, w.nmaps);
 }
 
 static int
 unmap_run(const struct run *run)
 {
-	return run->length > 0 ?
-		ioasid_unmap(space_ctx(), space_default(), run->iova, run->length) : 0;
+	return run->length > 0 ? ioasid_unmap(space_ctx(), space_default(), run->iova, run->length)
+			       : 0;
 }
 
 static void

@@ -24,8 +24,10 @@ static int
 set_dev(const char *value)
 {
 	if (value[0] != '/') {
-		IOASID_LOG(ERR, "--ioasid-dev \"%s\": give the path of a device node, "
-			   "such as /dev/iommu", value);
+		IOASID_LOG(ERR,
+			   "--ioasid-dev \"%s\": give the path of a device node, "
+			   "such as /dev/iommu",
+			   value);
 		return -EINVAL;
 	}
 	options.dev = value;
@@ -34,7 +36,7 @@ set_dev(const char *value)
 
 static const struct option_def {
 	const char *name;
-	const char *value;  /* what it is called in --help; NULL: takes none */
+	const char *value; /* what it is called in --help; NULL: takes none */
 	const char *help;
 	int (*set)(const char *value);
 } defs[] = {
@@ -86,8 +88,10 @@ take_one(int n, char *const *args)
 	if (def == NULL) {
 		if (strncmp(args[0], PREFIX, strlen(PREFIX)) != 0)
 			return 0;
-		IOASID_LOG(ERR, "unknown option \"%s\"; there are --allow-insecure-vfio and "
-			   "--ioasid-dev PATH", args[0]);
+		IOASID_LOG(ERR,
+			   "unknown option \"%s\"; there are --allow-insecure-vfio and "
+			   "--ioasid-dev PATH",
+			   args[0]);
 		return -EINVAL;
 	}
 	if (def->value == NULL && value != NULL) {
@@ -144,7 +148,8 @@ parse_words(char *text)
 	char *words[64], *save = NULL;
 	int n = 0, i = 0;
 
-	for (char *w = strtok_r(text, " \t\n", &save); w != NULL; w = strtok_r(NULL, " \t\n", &save)) {
+	for (char *w = strtok_r(text, " \t\n", &save); w != NULL;
+	     w = strtok_r(NULL, " \t\n", &save)) {
 		if (n == (int)(sizeof(words) / sizeof(words[0]))) {
 			IOASID_LOG(ERR, OPTIONS_ENV ": more than %d words", n);
 			return -EINVAL;

@@ -10,8 +10,8 @@
 #define OPTIONS_ENV "DPDK_IOASID_OPTS"
 
 struct options {
-	bool allow_insecure;  /* --allow-insecure-vfio */
-	const char *dev;      /* --ioasid-dev PATH; NULL: default */
+	bool allow_insecure; /* --allow-insecure-vfio */
+	const char *dev;     /* --ioasid-dev PATH; NULL: default */
 };
 
 /* Read-only once options_env() and options_take() are through. */
