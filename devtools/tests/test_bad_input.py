@@ -43,23 +43,13 @@ def test_device_without_vfio_driver_is_skipped(lab):
         testpmd.quit()
 
 
-@pytest.mark.parametrize("words, message", [
-    (["--ioasid-dve", "/dev/iommu"], 'unknown option "--ioasid-dve"'),
-    (["--ioasid-dev"], "--ioasid-dev needs a value: --ioasid-dev PATH"),
-    (["--ioasid-dev", "iommu"], 'give the path of a device node'),
-    (["--ioasid-dev="], 'give the path of a device node'),
-    (["--allow-insecure-vfio=yes"], '--allow-insecure-vfio takes no value, but "yes" was given'),
-], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
-@pytest.mark.parametrize("way", ["argument", "environment"])
-def test_malformed_option(lab, words, message, way):
-    if way == "argument":
-        result = run("--no-huge", *words)
-    else:
-        result = run("--no-huge", env={"DPDK_IOASID_OPTS": " ".join(words)})
-    print(result.stderr)
+# Every malformed word is a row of app/test/test_options.c; here: how an application ends.
+
+def test_malformed_option(lab):
+    result = run("--no-huge", "--ioasid-dve", "/dev/iommu")
     assert result.returncode != 0
-    assert message in result.stderr
     assert result.stderr.count("IOASID: ") == 1
+    assert 'unknown option "--ioasid-dve"' in result.stderr
     assert "Cannot init EAL: Invalid argument" in result.stderr
 
 
@@ -67,6 +57,7 @@ def test_foreign_word_in_environment(lab):
     result = run("--no-huge", env={"DPDK_IOASID_OPTS": "--allow-insecure-vfio -m 512"})
     assert result.returncode != 0
     assert 'DPDK_IOASID_OPTS: "-m" is not an option of dpdk-ioasid' in result.stderr
+    assert "Cannot init EAL: Invalid argument" in result.stderr
 
 
 def test_options_show_in_help(lab):

@@ -43,27 +43,6 @@ next_definition(const char *name)
 	return sym;
 }
 
-/*
- * EAL must not see our arguments, argv[1 .. taken]. Whoever called rte_eal_init()
- * relies on two things: the result tells how many arguments were consumed, and
- * argv[result] is the program's name, for the application's own option parsing.
- */
-static int
-call_without_ours(int (*eal_init)(int, char **), int argc, char **argv, int taken)
-{
-	char *name = argv[0];
-	char **view = argv + taken;
-	char *last_of_ours = view[0];
-	int ret;
-
-	view[0] = name;
-	ret = eal_init(argc - taken, view);
-	/* view[ret] is the name now; behind it nothing moves. Before it, put ours back. */
-	if (ret != 0)
-		view[0] = last_of_ours;
-	return ret < 0 ? ret : ret + taken;
-}
-
 EXPORT int
 rte_eal_init(int argc, char **argv)
 {
@@ -80,7 +59,7 @@ rte_eal_init(int argc, char **argv)
 		return -1;
 	}
 	application_usage = rte_set_application_usage_hook(usage);
-	ret = call_without_ours(eal_init, argc, argv, taken);
+	ret = options_call_without(eal_init, argc, argv, taken);
 	rte_set_application_usage_hook(application_usage);
 	return ret;
 }

@@ -141,6 +141,22 @@ options_take(int argc, char **argv, int *taken)
 	return 0;
 }
 
+int
+options_call_without(int (*eal_init)(int, char **), int argc, char **argv, int taken)
+{
+	char *name = argv[0];
+	char **view = argv + taken;
+	char *last_of_ours = view[0];
+	int ret;
+
+	view[0] = name;
+	ret = eal_init(argc - taken, view);
+	/* view[ret] is the name now; behind it nothing moves. Before it, put ours back. */
+	if (ret != 0)
+		view[0] = last_of_ours;
+	return ret < 0 ? ret : ret + taken;
+}
+
 /* All words of the variable must be ours: there is nobody else to understand them. */
 static int
 parse_words(char *text)

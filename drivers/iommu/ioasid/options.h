@@ -29,6 +29,14 @@ int options_env(void);
  */
 int options_take(int argc, char **argv, int *taken);
 
+/*
+ * Call rte_eal_init() without our arguments, argv[1 .. taken], which it must not see.
+ * Whoever called it relies on two things: the result tells how many arguments were
+ * consumed, and argv[result] is the program's name, for the application's own option
+ * parsing. Both hold for the result of this function, ours counted in.
+ */
+int options_call_without(int (*eal_init)(int, char **), int argc, char **argv, int taken);
+
 /* Our options in the words of --help. */
 void options_usage(void);
 

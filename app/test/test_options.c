@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* The plugin's options: found among EAL's, hidden from EAL, counted for the caller. */
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <rte_log.h>
+
+#include "options.h"
+
+#define MAX_ARGS 16
+
+static char *log_text;
+static size_t log_size;
+static FILE *log_file;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	memset(&options, 0, sizeof(options));
+	log_file = open_memstream(&log_text, &log_size);
+	return log_file != NULL ? rte_openlog_stream(log_file) : -1;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	rte_openlog_stream(NULL);
+	fclose(log_file);
+	free(log_text);
+	return 0;
+}
+
+static const char *
+logged(void)
+{
+	fflush(log_file);
+	return log_text;
+}
+
+/* argv from words separated by blanks; `words` must stay. */
+static int
+split(char *words, char **argv)
+{
+	int argc = 0;
+
+	for (char *w = strtok(words, " "); w != NULL; w = strtok(NULL, " "))
+		argv[argc++] = w;
+	argv[argc] = NULL;
+	return argc;
+}
+
+static void
+join(char *buf, size_t size, int argc, char **argv)
+{
+	buf[0] = '\0';
+	for (int i = 0; i < argc; i++) {
+		strncat(buf, i > 0 ? " " : "", size - strlen(buf) - 1);
+		strncat(buf, argv[i], size - strlen(buf) - 1);
+	}
+}
+
+static void
+takes_ours_and_leaves_the_rest(void **state)
+{
+	static const struct {
+		const char *argv, *after;
+		int taken;
+		bool insecure;
+		const char *dev;
+	} rows[] = {
+		{ "app", "app", 0, false, NULL },
+		{ "app -l 0-1 -- -i", "app -l 0-1 -- -i", 0, false, NULL },
+		{ "app -l 0 --allow-insecure-vfio -m 64 -- -i",
+		  "app --allow-insecure-vfio -l 0 -m 64 -- -i", 1, true, NULL },
+		{ "app -l 0 --ioasid-dev /dev/x -- --allow-insecure-vfio",
+		  "app --ioasid-dev /dev/x -l 0 -- --allow-insecure-vfio", 2, false, "/dev/x" },
+		{ "app a --ioasid-dev=/dev/x b --allow-insecure-vfio",
+		  "app --ioasid-dev=/dev/x --allow-insecure-vfio a b", 2, true, "/dev/x" },
+		{ "app --ioasid-dev /dev/x --ioasid-dev /dev/y",
+		  "app --ioasid-dev /dev/x --ioasid-dev /dev/y", 4, false, "/dev/y" },
+		/* EAL's own, although it begins like ours */
+		{ "app --allow 0000:01:00.0", "app --allow 0000:01:00.0", 0, false, NULL },
+	};
+	char words[128], after[128], *argv[MAX_ARGS];
+	int argc, taken;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memset(&options, 0, sizeof(options));
+		strcpy(words, rows[i].argv);
+		argc = split(words, argv);
+		assert_int_equal(options_take(argc, argv, &taken), 0);
+		join(after, sizeof(after), argc, argv);
+		assert_string_equal(after, rows[i].after);
+		assert_int_equal(taken, rows[i].taken);
+		assert_int_equal(options.allow_insecure, rows[i].insecure);
+		if (rows[i].dev != NULL)
+			assert_string_equal(options.dev, rows[i].dev);
+		else
+			assert_null(options.dev);
+	}
+	assert_string_equal(logged() != NULL ? logged() : "", "");
+}
+
+static void
+malformed_is_one_clear_error(void **state)
+{
+	static const struct {
+		const char *argv, *error;
+	} rows[] = {
+		{ "app --ioasid-dve /dev/iommu", "unknown option \"--ioasid-dve\"" },
+		{ "app --ioasid-", "unknown option \"--ioasid-\"" },
+		{ "app --ioasid-dev", "--ioasid-dev needs a value: --ioasid-dev PATH" },
+		{ "app --ioasid-dev -- -i", "--ioasid-dev needs a value: --ioasid-dev PATH" },
+		{ "app --ioasid-dev iommu", "give the path of a device node" },
+		{ "app --ioasid-dev=", "give the path of a device node" },
+		{ "app --allow-insecure-vfio=yes", "takes no value, but \"yes\" was given" },
+	};
+	char words[128], *argv[MAX_ARGS];
+	int taken;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int argc;
+
+		if (i > 0)
+			setup(state);
+		strcpy(words, rows[i].argv);
+		argc = split(words, argv);
+		assert_int_equal(options_take(argc, argv, &taken), -EINVAL);
+		assert_non_null(strstr(logged(), rows[i].error));
+		/* one message, one line */
+		assert_ptr_equal(strchr(logged(), '\n'), logged() + strlen(logged()) - 1);
+		if (i + 1 < sizeof(rows) / sizeof(rows[0]))
+			teardown(state);
+	}
+}
+
+/* What EAL does: consume words of its own up to "--", put the program's name last. */
+static int eal_argc;
+static char *eal_argv[MAX_ARGS];
+static int eal_result;
+
+static int
+fake_eal_init(int argc, char **argv)
+{
+	eal_argc = argc;
+	memcpy(eal_argv, argv, (size_t)argc * sizeof(*argv));
+	if (eal_result >= 0)
+		argv[eal_result] = argv[0];
+	return eal_result;
+}
+
+static void
+check_call(const char *words, const char *seen_by_eal, int eal_ret, int result,
+	   const char *seen_by_application)
+{
+	char copy[128], text[128], *argv[MAX_ARGS];
+	int argc, taken;
+
+	strcpy(copy, words);
+	argc = split(copy, argv);
+	assert_int_equal(options_take(argc, argv, &taken), 0);
+	eal_result = eal_ret;
+	assert_int_equal(options_call_without(fake_eal_init, argc, argv, taken), result);
+	join(text, sizeof(text), eal_argc, eal_argv);
+	assert_string_equal(text, seen_by_eal);
+	if (result < 0)
+		return;
+	join(text, sizeof(text), argc - result, argv + result);
+	assert_string_equal(text, seen_by_application);
+	assert_string_equal(argv[0], "app");
+}
+
+static void
+application_parses_on_where_eal_stopped(void **state)
+{
+	(void)state;
+	check_call("app -m 64 -- -i", "app -m 64 -- -i", 3, 3, "app -i");
+	check_call("app -m 64 --allow-insecure-vfio -- -i", "app -m 64 -- -i", 3, 4, "app -i");
+	check_call("app --ioasid-dev /dev/x -m 64 --allow-insecure-vfio -- -i x",
+		   "app -m 64 -- -i x", 3, 6, "app -i x");
+	/* nothing but ours, and an application's word: EAL consumes none */
+	check_call("app --allow-insecure-vfio x", "app x", 0, 1, "app x");
+	check_call("app x", "app x", 0, 0, "app x");
+	check_call("app --allow-insecure-vfio --bad", "app --bad", -1, -1, NULL);
+}
+
+/* Read once a process, so everything about the variable is one test. */
+static void
+environment(void **state)
+{
+	(void)state;
+	assert_int_equal(unsetenv(OPTIONS_ENV), 0);
+	assert_int_equal(options_env(), 0);
+	assert_int_equal(
+		setenv(OPTIONS_ENV, " --ioasid-dev\t/dev/x  --allow-insecure-vfio -m 512", 1), 0);
+	assert_int_equal(options_env(), -EINVAL);
+	assert_non_null(strstr(logged(), OPTIONS_ENV ": \"-m\" is not an option of dpdk-ioasid"));
+	assert_true(options.allow_insecure);
+	assert_string_equal(options.dev, "/dev/x");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(takes_ours_and_leaves_the_rest, setup, teardown),
+		cmocka_unit_test_setup_teardown(malformed_is_one_clear_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(application_parses_on_where_eal_stopped, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(environment, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
