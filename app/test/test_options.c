@@ -121,6 +121,7 @@ malformed_is_one_clear_error(void **state)
 	} rows[] = {
 		{ "app --ioasid-dve /dev/iommu", "unknown option \"--ioasid-dve\"" },
 		{ "app --ioasid-", "unknown option \"--ioasid-\"" },
+		{ "app --ioasid-mode cdev", "\"cdev\": give auto, native or container" },
 		{ "app --ioasid-dev", "--ioasid-dev needs a value: --ioasid-dev PATH" },
 		{ "app --ioasid-dev -- -i", "--ioasid-dev needs a value: --ioasid-dev PATH" },
 		{ "app --ioasid-dev iommu", "give the path of a device node" },

@@ -17,7 +17,8 @@ class Lab:
     def __init__(self):
         for name in NAMES:
             setattr(self, name, os.environ["LAB_" + name])
-        self.kernel = os.environ["LAB_KERNEL"]
+        # Only there if the machine was started with them, as devtools/test does.
+        self.e1000e = pci.find("8086", "10d3")
 
     def reset(self):
         """As after boot: the NICs on vfio-pci, the shared groups unbound."""
@@ -27,6 +28,8 @@ class Lab:
                 pci.bind(bdf, "vfio-pci")
             else:
                 pci.unbind(bdf)
+        for bdf in self.e1000e:
+            pci.unbind(bdf)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@
 #include "memory.h"
 #include "options.h"
 #include "space.h"
+#include "stock.h"
 
 /* In rte_vfio.h since 24.03: defined for all, for applications built against either. */
 int rte_vfio_get_device_info(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
@@ -51,12 +52,31 @@ get_info(const char *bdf, int fd, struct vfio_device_info *info)
 	return -errno;
 }
 
+/* Stock EAL attaches the group with the first device, so the rule comes before it. */
+static int
+setup_by_stock(const struct stock *stock, const char *sysfs_base, const char *dev_addr,
+	       int *vfio_dev_fd, struct vfio_device_info *device_info)
+{
+	unsigned int number;
+	int ret = 0;
+
+	if (rte_eal_process_type() == RTE_PROC_PRIMARY &&
+	    ioasid_group_number(sysfs_base, dev_addr, &number) == 0)
+		ret = stock_check_group(sysfs_base, dev_addr);
+	if (ret < 0)
+		return fail(ret);
+	return stock->setup_device(sysfs_base, dev_addr, vfio_dev_fd, device_info);
+}
+
 EXPORT int
 rte_vfio_setup_device(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
 		      struct vfio_device_info *device_info)
 {
+	const struct stock *stock = stock_in_charge();
 	int ret;
 
+	if (stock != NULL)
+		return setup_by_stock(stock, sysfs_base, dev_addr, vfio_dev_fd, device_info);
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
 		return not_supported("a secondary process that uses devices");
 	if (!ioasid_is_vfio(sysfs_base, dev_addr)) {
@@ -82,10 +102,13 @@ rte_vfio_setup_device(const char *sysfs_base, const char *dev_addr, int *vfio_de
 EXPORT int
 rte_vfio_release_device(const char *sysfs_base, const char *dev_addr, int fd)
 {
-	int ret = device_release(dev_addr);
+	const struct stock *stock = stock_in_charge();
+	int ret;
 
-	(void)sysfs_base;
-	(void)fd; /* the one that rte_vfio_setup_device() gave out: closed by now */
+	if (stock != NULL)
+		return stock->release_device(sysfs_base, dev_addr, fd);
+	/* `fd` is the one that rte_vfio_setup_device() gave out: closed by this */
+	ret = device_release(dev_addr);
 	if (ret < 0) {
 		IOASID_LOG(WARNING, "%s was not set up, nothing to release", dev_addr);
 		return fail(ret);
@@ -97,8 +120,11 @@ EXPORT int
 rte_vfio_get_device_info(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
 			 struct vfio_device_info *device_info)
 {
+	const struct stock *stock = stock_in_charge();
 	int ret;
 
+	if (stock != NULL && stock->get_device_info != NULL)
+		return stock->get_device_info(sysfs_base, dev_addr, vfio_dev_fd, device_info);
 	if (*vfio_dev_fd == -1)
 		return rte_vfio_setup_device(sysfs_base, dev_addr, vfio_dev_fd, device_info);
 	ret = get_info(dev_addr, *vfio_dev_fd, device_info);
@@ -108,10 +134,14 @@ rte_vfio_get_device_info(const char *sysfs_base, const char *dev_addr, int *vfio
 EXPORT int
 rte_vfio_enable(const char *modname)
 {
-	(void)modname;
+	const struct stock *stock;
+
 	if (options_env() < 0)
 		return fail(EINVAL);
 	explicit_set_init();
+	stock = stock_in_charge();
+	if (stock != NULL)
+		return stock->enable(modname);
 	/*
 	 * Not an error yet: a program without VFIO devices needs none of this. When one
 	 * is set up, the same failure is told as an error.
@@ -124,8 +154,11 @@ rte_vfio_enable(const char *modname)
 EXPORT int
 rte_vfio_is_enabled(const char *modname)
 {
+	const struct stock *stock = stock_in_charge();
 	char path[128];
 
+	if (stock != NULL)
+		return stock->is_enabled(modname);
 	/*
 	 * Also if /dev/ioasid could not be opened: "no" would make the PCI bus pass over
 	 * its devices, "yes" lets rte_vfio_setup_device() say what is wrong.
@@ -137,6 +170,10 @@ rte_vfio_is_enabled(const char *modname)
 EXPORT int
 rte_vfio_noiommu_is_enabled(void)
 {
+	const struct stock *stock = stock_in_charge();
+
+	if (stock != NULL)
+		return stock->noiommu_is_enabled();
 	/* What is attached here has an IOMMU, whatever VFIO would allow to others. */
 	return 0;
 }
@@ -160,49 +197,70 @@ rte_vfio_get_group_num(const char *sysfs_base, const char *dev_addr, int *iommu_
 EXPORT int
 rte_vfio_clear_group(int vfio_group_fd)
 {
-	(void)vfio_group_fd;
+	const struct stock *stock = stock_in_charge();
+
+	if (stock != NULL)
+		return stock->clear_group(vfio_group_fd);
 	return not_supported("rte_vfio_clear_group()");
 }
 
 EXPORT int
 rte_vfio_get_container_fd(void)
 {
+	const struct stock *stock = stock_in_charge();
+
+	if (stock != NULL)
+		return stock->get_container_fd();
 	return not_supported("rte_vfio_get_container_fd()");
 }
 
 EXPORT int
 rte_vfio_get_group_fd(int iommu_group_num)
 {
-	(void)iommu_group_num;
+	const struct stock *stock = stock_in_charge();
+
+	if (stock != NULL)
+		return stock->get_group_fd(iommu_group_num);
 	return not_supported("rte_vfio_get_group_fd()");
 }
 
 EXPORT int
 rte_vfio_container_create(void)
 {
+	const struct stock *stock = stock_in_charge();
+
+	if (stock != NULL)
+		return stock->container_create();
 	return not_supported("rte_vfio_container_create()");
 }
 
 EXPORT int
 rte_vfio_container_destroy(int container_fd)
 {
-	(void)container_fd;
+	const struct stock *stock = stock_in_charge();
+
+	if (stock != NULL)
+		return stock->container_destroy(container_fd);
 	return not_supported("rte_vfio_container_destroy()");
 }
 
 EXPORT int
 rte_vfio_container_group_bind(int container_fd, int iommu_group_num)
 {
-	(void)container_fd;
-	(void)iommu_group_num;
+	const struct stock *stock = stock_in_charge();
+
+	if (stock != NULL)
+		return stock->container_group_bind(container_fd, iommu_group_num);
 	return not_supported("rte_vfio_container_group_bind()");
 }
 
 EXPORT int
 rte_vfio_container_group_unbind(int container_fd, int iommu_group_num)
 {
-	(void)container_fd;
-	(void)iommu_group_num;
+	const struct stock *stock = stock_in_charge();
+
+	if (stock != NULL)
+		return stock->container_group_unbind(container_fd, iommu_group_num);
 	return not_supported("rte_vfio_container_group_unbind()");
 }
 
@@ -225,8 +283,11 @@ open_container(int container_fd)
 EXPORT int
 rte_vfio_container_dma_map(int container_fd, uint64_t vaddr, uint64_t iova, uint64_t len)
 {
+	const struct stock *stock = stock_in_charge();
 	int ret;
 
+	if (stock != NULL)
+		return stock->container_dma_map(container_fd, vaddr, iova, len);
 	if (open_container(container_fd) < 0)
 		return -1;
 	ret = memory_user_map(space_default(), vaddr, iova, len);
@@ -236,9 +297,11 @@ rte_vfio_container_dma_map(int container_fd, uint64_t vaddr, uint64_t iova, uint
 EXPORT int
 rte_vfio_container_dma_unmap(int container_fd, uint64_t vaddr, uint64_t iova, uint64_t len)
 {
+	const struct stock *stock = stock_in_charge();
 	int ret;
 
-	(void)vaddr;
+	if (stock != NULL)
+		return stock->container_dma_unmap(container_fd, vaddr, iova, len);
 	if (open_container(container_fd) < 0)
 		return -1;
 	ret = memory_user_unmap(space_default(), iova, len);

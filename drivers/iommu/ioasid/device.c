@@ -107,6 +107,12 @@ attach_members(const struct ioasid_group *group)
 	return 0;
 }
 
+static bool
+at_risk(const struct ioasid_member *m)
+{
+	return ioasid_is_at_risk(space_ctx(), m);
+}
+
 /* Attach under the all-joined rule, and tell the user how it went. */
 static int
 attach(struct device *d, const struct ioasid_group *group)
@@ -114,8 +120,8 @@ attach(struct device *d, const struct ioasid_group *group)
 	const char *bdf = ioasid_device_bdf(d->dev);
 	int ret = ioasid_attach(d->dev, space_default());
 
-	if (ret == -EPERM && group_count_at_risk(space_ctx(), group) > 0) {
-		group_report_refusal(space_ctx(), group, bdf);
+	if (ret == -EPERM && group_count_at_risk(group, at_risk) > 0) {
+		group_report_refusal(group, bdf, at_risk);
 		return ret;
 	}
 	if (ret == 0)
@@ -124,7 +130,7 @@ attach(struct device *d, const struct ioasid_group *group)
 		IOASID_LOG(ERR, "%s", ioasid_error());
 		return ret;
 	}
-	group_report_risk(space_ctx(), group, bdf);
+	group_report_risk(group, bdf, at_risk);
 	IOASID_LOG(INFO, "%s: IOMMU group %u, %s, device id %u, IOASID %u", bdf, group->number,
 		   ioasid_device_cdev(d->dev), ioasid_device_id(d->dev),
 		   ioasid_device_ioasid(d->dev));

@@ -5,7 +5,6 @@
  * definition in the symbol scope, which is librte_eal's.
  */
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "export.h"
 #include "log.h"
 #include "memory.h"
+#include "next.h"
 #include "options.h"
 #include "space.h"
 
@@ -30,15 +30,16 @@ usage(const char *prgname)
 		application_usage(prgname);
 }
 
+/* The wrapped function; NULL, said in the log. */
 static void *
-next_definition(const char *name)
+wrapped(const char *name)
 {
-	void *sym = dlsym(RTLD_NEXT, name);
+	void *sym = next_definition(name);
 
 	if (sym == NULL)
 		IOASID_LOG(ERR,
-			   "%s: no definition but the plugin's: is the application linked "
-			   "to DPDK's shared libraries?",
+			   "%s: no definition but the plugin's: is the application linked to "
+			   "DPDK's shared libraries?",
 			   name);
 	return sym;
 }
@@ -49,7 +50,7 @@ rte_eal_init(int argc, char **argv)
 	int (*eal_init)(int, char **);
 	int taken, ret;
 
-	*(void **)&eal_init = next_definition("rte_eal_init");
+	*(void **)&eal_init = wrapped("rte_eal_init");
 	if (eal_init == NULL) {
 		rte_errno = ENOTSUP;
 		return -1;
@@ -70,7 +71,7 @@ rte_eal_cleanup(void)
 	int (*eal_cleanup)(void);
 	int ret;
 
-	*(void **)&eal_cleanup = next_definition("rte_eal_cleanup");
+	*(void **)&eal_cleanup = wrapped("rte_eal_cleanup");
 	if (eal_cleanup == NULL) {
 		rte_errno = ENOTSUP;
 		return -1;

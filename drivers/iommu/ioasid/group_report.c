@@ -19,12 +19,12 @@ struct warned {
 static SLIST_HEAD(, warned) all_warned = SLIST_HEAD_INITIALIZER(all_warned);
 
 unsigned int
-group_count_at_risk(struct ioasid_ctx *ctx, const struct ioasid_group *group)
+group_count_at_risk(const struct ioasid_group *group, group_at_risk_fn at_risk)
 {
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < group->nmembers; i++)
-		n += ioasid_is_at_risk(ctx, &group->members[i]);
+		n += at_risk(&group->members[i]);
 	return n;
 }
 
@@ -41,12 +41,12 @@ state_of(const struct ioasid_member *m)
 }
 
 static void
-print_missing(FILE *f, struct ioasid_ctx *ctx, const struct ioasid_group *group)
+print_missing(FILE *f, const struct ioasid_group *group, group_at_risk_fn at_risk)
 {
 	for (unsigned int i = 0; i < group->nmembers; i++) {
 		const struct ioasid_member *m = &group->members[i];
 
-		if (ioasid_is_at_risk(ctx, m))
+		if (at_risk(m))
 			fprintf(f, "\n  %s [%04x:%04x] class %06x, driver %s: %s", m->bdf,
 				m->vendor, m->device, m->class_code,
 				m->driver[0] != '\0' ? m->driver : "none", state_of(m));
@@ -54,13 +54,13 @@ print_missing(FILE *f, struct ioasid_ctx *ctx, const struct ioasid_group *group)
 }
 
 static void
-print_bdfs(FILE *f, struct ioasid_ctx *ctx, const struct ioasid_group *group, const char *before,
+print_bdfs(FILE *f, const struct ioasid_group *group, group_at_risk_fn at_risk, const char *before,
 	   const char *between)
 {
 	const char *sep = "";
 
 	for (unsigned int i = 0; i < group->nmembers; i++) {
-		if (!ioasid_is_at_risk(ctx, &group->members[i]))
+		if (!at_risk(&group->members[i]))
 			continue;
 		fprintf(f, "%s%s%s", sep, before, group->members[i].bdf);
 		sep = between;
@@ -68,7 +68,7 @@ print_bdfs(FILE *f, struct ioasid_ctx *ctx, const struct ioasid_group *group, co
 }
 
 void
-group_report_refusal(struct ioasid_ctx *ctx, const struct ioasid_group *group, const char *bdf)
+group_report_refusal(const struct ioasid_group *group, const char *bdf, group_at_risk_fn at_risk)
 {
 	char *text = NULL;
 	size_t size;
@@ -80,12 +80,12 @@ group_report_refusal(struct ioasid_ctx *ctx, const struct ioasid_group *group, c
 		"%s refused: its IOMMU group %u holds other devices, which could reach\n"
 		"  this program's memory, and which have not joined:",
 		bdf, group->number);
-	print_missing(f, ctx, group);
+	print_missing(f, group, at_risk);
 	fprintf(f, "\n Three ways out:"
 		   "\n  1. name them too:   dpdk-devbind.py -b vfio-pci ");
-	print_bdfs(f, ctx, group, "", " ");
+	print_bdfs(f, group, at_risk, "", " ");
 	fprintf(f, "\n                      and add to the command line: ");
-	print_bdfs(f, ctx, group, "-a ", " ");
+	print_bdfs(f, group, at_risk, "-a ", " ");
 	fprintf(f, "\n  2. move the card to a slot with an IOMMU group of its own"
 		   "\n  3. accept the risk: --allow-insecure-vfio");
 	fclose(f);
@@ -94,7 +94,7 @@ group_report_refusal(struct ioasid_ctx *ctx, const struct ioasid_group *group, c
 }
 
 static char *
-at_risk_list(struct ioasid_ctx *ctx, const struct ioasid_group *group)
+at_risk_list(const struct ioasid_group *group, group_at_risk_fn at_risk)
 {
 	char *text = NULL;
 	size_t size;
@@ -102,7 +102,7 @@ at_risk_list(struct ioasid_ctx *ctx, const struct ioasid_group *group)
 
 	if (f == NULL)
 		return NULL;
-	print_bdfs(f, ctx, group, "", ", ");
+	print_bdfs(f, group, at_risk, "", ", ");
 	fclose(f);
 	return text;
 }
@@ -135,9 +135,9 @@ is_news(unsigned int number, char *list)
 }
 
 void
-group_report_risk(struct ioasid_ctx *ctx, const struct ioasid_group *group, const char *bdf)
+group_report_risk(const struct ioasid_group *group, const char *bdf, group_at_risk_fn at_risk)
 {
-	char *list = at_risk_list(ctx, group);
+	char *list = at_risk_list(group, at_risk);
 
 	if (list == NULL || list[0] == '\0') {
 		free(list);

@@ -7,18 +7,21 @@
 
 #include <ioasid.h>
 
+/* Whether a member has not joined, by whoever does the work: lib/ioasid or stock EAL. */
+typedef bool (*group_at_risk_fn)(const struct ioasid_member *member);
+
 /* How many endpoints of the group have not joined. */
-unsigned int group_count_at_risk(struct ioasid_ctx *ctx, const struct ioasid_group *group);
+unsigned int group_count_at_risk(const struct ioasid_group *group, group_at_risk_fn at_risk);
 
 /* Why `bdf` was refused: each missing BDF, and the three ways out. One message. */
 void
-group_report_refusal(struct ioasid_ctx *ctx, const struct ioasid_group *group, const char *bdf);
+group_report_refusal(const struct ioasid_group *group, const char *bdf, group_at_risk_fn at_risk);
 
 /*
  * The at-risk list under --allow-insecure-vfio: nothing if all joined, and once for a
  * group as long as its list stays the same.
  */
-void group_report_risk(struct ioasid_ctx *ctx, const struct ioasid_group *group, const char *bdf);
+void group_report_risk(const struct ioasid_group *group, const char *bdf, group_at_risk_fn at_risk);
 
 /* Bridges are exempt from the rule: shown at debug level. */
 void group_report_bridges(const struct ioasid_group *group);

@@ -34,6 +34,25 @@ set_dev(const char *value)
 	return 0;
 }
 
+static int
+set_mode(const char *value)
+{
+	static const char *const names[] = {
+		[MODE_AUTO] = "auto",
+		[MODE_NATIVE] = "native",
+		[MODE_CONTAINER] = "container",
+	};
+
+	for (size_t i = 0; i < RTE_DIM(names); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			options.mode = (enum mode)i;
+			return 0;
+		}
+	}
+	IOASID_LOG(ERR, "--ioasid-mode \"%s\": give auto, native or container", value);
+	return -EINVAL;
+}
+
 static const struct option_def {
 	const char *name;
 	const char *value; /* what it is called in --help; NULL: takes none */
@@ -48,6 +67,11 @@ static const struct option_def {
 	  "Device node of I/O address spaces\n"
 	  "                      (default /dev/ioasid if it exists, else /dev/iommu)",
 	  set_dev },
+	{ "--ioasid-mode", "auto|native|container",
+	  "Who maps memory and opens devices: the plugin (native),\n"
+	  "                      stock EAL under the plugin's group rule (container), or what\n"
+	  "                      the kernel allows (auto, the default)",
+	  set_mode },
 };
 
 void
@@ -88,10 +112,7 @@ take_one(int n, char *const *args)
 	if (def == NULL) {
 		if (strncmp(args[0], PREFIX, strlen(PREFIX)) != 0)
 			return 0;
-		IOASID_LOG(ERR,
-			   "unknown option \"%s\"; there are --allow-insecure-vfio and "
-			   "--ioasid-dev PATH",
-			   args[0]);
+		IOASID_LOG(ERR, "unknown option \"%s\": see --help", args[0]);
 		return -EINVAL;
 	}
 	if (def->value == NULL && value != NULL) {

@@ -9,9 +9,17 @@
 
 #define OPTIONS_ENV "DPDK_IOASID_OPTS"
 
+/* Who does the work. */
+enum mode {
+	MODE_AUTO,      /* native where the kernel has iommufd, else container */
+	MODE_NATIVE,    /* device fds and /dev/ioasid */
+	MODE_CONTAINER, /* stock EAL's VFIO groups and containers */
+};
+
 struct options {
 	bool allow_insecure; /* --allow-insecure-vfio */
 	const char *dev;     /* --ioasid-dev PATH; NULL: default */
+	enum mode mode;      /* --ioasid-mode MODE */
 };
 
 /* Read-only once options_env() and options_take() are through. */

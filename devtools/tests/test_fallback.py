@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Stock EAL under the plugin: kernels without iommufd, and --ioasid-mode."""
+
+import os
+
+import pytest
+
+import pci
+from testpmd import Testpmd, allow
+
+pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
+
+COMMON = ("--iova-mode=va", "-m", "128")
+NOT_STARTED = ["--disable-device-start", "--port-topology=chained"]
+STOCK = "EAL: Using IOMMU type 1 (Type 1)"
+
+
+@pytest.fixture
+def no_iommufd(lab):
+    """As on a kernel that does not have it: the nodes are gone."""
+    os.rename("/dev/iommu", "/dev/iommu.away")
+    os.unlink("/dev/ioasid")
+    yield
+    os.rename("/dev/iommu.away", "/dev/iommu")
+    os.symlink("iommu", "/dev/ioasid")
+
+
+def test_no_nodes_falls_back(lab, no_iommufd):
+    with Testpmd(*allow(lab.NIC0, lab.NIC1), *COMMON) as testpmd:
+        testpmd.started()
+        assert "this kernel has no iommufd" in testpmd.output
+        assert STOCK in testpmd.output
+        testpmd.forward(10_000)
+        testpmd.quit()
+
+
+def test_rule_holds_in_the_fallback(lab, no_iommufd):
+    pci.bind(lab.GROUP_NIC, "vfio-pci")
+    with Testpmd(*allow(lab.GROUP_NIC), *COMMON, app=NOT_STARTED) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == []
+        assert f"{lab.GROUP_NIC} refused: its IOMMU group" in testpmd.output
+        assert f"-a {lab.GROUP_HD}" in testpmd.output
+        testpmd.quit()
+    with Testpmd(*allow(lab.GROUP_NIC), *COMMON, "--allow-insecure-vfio",
+                 app=NOT_STARTED) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == [lab.GROUP_NIC]
+        assert f"these PCI BDFs are also at risk: [{lab.GROUP_HD}]" in testpmd.output
+        testpmd.quit()
+    pci.bind(lab.GROUP_HD, "vfio-pci")
+    with Testpmd(*allow(lab.GROUP_NIC, lab.GROUP_HD), *COMMON, app=NOT_STARTED) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == [lab.GROUP_NIC]
+        assert "at risk" not in testpmd.output
+        testpmd.quit()
+
+
+def test_mode_container(lab):
+    with Testpmd(*allow(lab.NIC0, lab.NIC1), *COMMON, "--ioasid-mode", "container") as testpmd:
+        testpmd.started()
+        assert STOCK in testpmd.output
+        testpmd.forward(10_000)
+        testpmd.quit()
+
+
+def test_mode_native_without_iommufd(lab, no_iommufd):
+    with Testpmd(*allow(lab.NIC0), *COMMON, "--ioasid-mode=native", app=NOT_STARTED) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == []
+        assert "/dev/iommu: open failed (No such file or directory): does not exist: " \
+               "the kernel has no iommufd" in testpmd.output
+        assert STOCK not in testpmd.output
+        testpmd.quit()

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "explicit_set.h"
+#include "group_report.h"
+#include "log.h"
+#include "next.h"
+#include "options.h"
+#include "space.h"
+#include "stock.h"
+
+static struct stock stock;
+static bool in_charge;
+static pthread_once_t decided = PTHREAD_ONCE_INIT;
+
+static const struct {
+	const char *name;
+	void *slot;
+	bool optional;
+} functions[] = {
+	{ "rte_vfio_setup_device", &stock.setup_device, false },
+	{ "rte_vfio_release_device", &stock.release_device, false },
+	{ "rte_vfio_enable", &stock.enable, false },
+	{ "rte_vfio_is_enabled", &stock.is_enabled, false },
+	{ "rte_vfio_noiommu_is_enabled", &stock.noiommu_is_enabled, false },
+	{ "rte_vfio_clear_group", &stock.clear_group, false },
+	{ "rte_vfio_get_group_num", &stock.get_group_num, false },
+	{ "rte_vfio_get_container_fd", &stock.get_container_fd, false },
+	{ "rte_vfio_get_group_fd", &stock.get_group_fd, false },
+	{ "rte_vfio_container_create", &stock.container_create, false },
+	{ "rte_vfio_container_destroy", &stock.container_destroy, false },
+	{ "rte_vfio_container_group_bind", &stock.container_group_bind, false },
+	{ "rte_vfio_container_group_unbind", &stock.container_group_unbind, false },
+	{ "rte_vfio_container_dma_map", &stock.container_dma_map, false },
+	{ "rte_vfio_container_dma_unmap", &stock.container_dma_unmap, false },
+	{ "rte_vfio_get_device_info", &stock.get_device_info, true },
+};
+
+static bool
+find_functions(void)
+{
+	for (size_t i = 0; i < RTE_DIM(functions); i++) {
+		void *sym = next_definition(functions[i].name);
+
+		if (sym == NULL && !functions[i].optional)
+			return false;
+		memcpy(functions[i].slot, &sym, sizeof(sym));
+	}
+	return true;
+}
+
+/* Neither node is there: not "may not be opened", which is an error to be mended. */
+static bool
+kernel_has_no_iommufd(void)
+{
+	int ret = options.dev == NULL ? space_open() : 0;
+
+	return ret == -ENOENT || ret == -ENODEV || ret == -ENXIO;
+}
+
+static void
+decide(void)
+{
+	/* Bad words were told by whoever asked first, and end EAL's start. */
+	(void)options_env();
+	if (options.mode == MODE_NATIVE || (options.mode == MODE_AUTO && !kernel_has_no_iommufd()))
+		return;
+	if (!find_functions()) {
+		IOASID_LOG(ERR, "EAL's own VFIO cannot be found behind the plugin: is the "
+				"application linked to DPDK's shared libraries?");
+		return;
+	}
+	in_charge = true;
+	IOASID_LOG(NOTICE, "%s: EAL's own VFIO groups and containers are used",
+		   options.mode == MODE_AUTO ? "this kernel has no iommufd (/dev/iommu)"
+					     : "--ioasid-mode container");
+}
+
+const struct stock *
+stock_in_charge(void)
+{
+	pthread_once(&decided, decide);
+	return in_charge ? &stock : NULL;
+}
+
+/* Kernels before 6.1 show no vfio-dev/ for a device: look at the driver's name, too. */
+static bool
+on_vfio_driver(const struct ioasid_member *m)
+{
+	return m->cdev[0] != '\0' || strncmp(m->driver, "vfio", 4) == 0;
+}
+
+static bool
+at_risk(const struct ioasid_member *m)
+{
+	return !m->bridge && !(on_vfio_driver(m) && explicit_set_has(m));
+}
+
+/* VFIO gives a device without IOMMU a group of this name. */
+static bool
+is_noiommu(const char *sysfs, const char *bdf)
+{
+	char path[PATH_MAX], name[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s/iommu_group/name", sysfs, bdf);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return false;
+	if (fgets(name, sizeof(name), f) == NULL)
+		name[0] = '\0';
+	fclose(f);
+	return strncmp(name, "vfio-noiommu", strlen("vfio-noiommu")) == 0;
+}
+
+static int
+check_noiommu(const char *bdf)
+{
+	if (!options.allow_insecure) {
+		IOASID_LOG(
+			ERR,
+			"%s refused: there is no IOMMU behind it (VFIO's no-IOMMU mode), it could "
+			"reach all\n  memory of this machine. Switch the IOMMU on, or accept the "
+			"risk: --allow-insecure-vfio",
+			bdf);
+		return -EPERM;
+	}
+	IOASID_LOG(WARNING,
+		   "%s has NO IOMMU: it can reach ALL memory of this machine "
+		   "(--allow-insecure-vfio)",
+		   bdf);
+	return 0;
+}
+
+int
+stock_check_group(const char *sysfs, const char *bdf)
+{
+	struct ioasid_group *group;
+	int ret;
+
+	if (is_noiommu(sysfs, bdf))
+		return check_noiommu(bdf);
+	ret = ioasid_group_read(sysfs, bdf, &group);
+	if (ret < 0) {
+		IOASID_LOG(ERR, "%s", ioasid_error());
+		return ret;
+	}
+	if (group_count_at_risk(group, at_risk) == 0) {
+		ret = 0;
+	} else if (options.allow_insecure) {
+		group_report_risk(group, bdf, at_risk);
+	} else {
+		group_report_refusal(group, bdf, at_risk);
+		ret = -EPERM;
+	}
+	ioasid_group_free(group);
+	return ret;
+}
