@@ -16,6 +16,7 @@
 #include <rte_errno.h>
 #include <rte_vfio.h>
 
+#include "container.h"
 #include "device.h"
 #include "explicit_set.h"
 #include "export.h"
@@ -34,6 +35,24 @@ fail(int err)
 {
 	rte_errno = err < 0 ? -err : err;
 	return -1;
+}
+
+/* 0 or a handle as it is; -errno in DPDK's convention. */
+static int
+result(int ret)
+{
+	return ret < 0 ? fail(ret) : ret;
+}
+
+/* Open /dev/ioasid if it is not open yet: 0, or -1 and rte_errno. */
+static int
+open_space(void)
+{
+	int ret = space_open();
+
+	if (ret < 0)
+		IOASID_LOG(ERR, "%s", ioasid_error());
+	return result(ret);
 }
 
 static int
@@ -83,11 +102,8 @@ rte_vfio_setup_device(const char *sysfs_base, const char *dev_addr, int *vfio_de
 		IOASID_LOG(NOTICE, "%s not managed by VFIO driver, skipping", dev_addr);
 		return 1;
 	}
-	ret = space_open();
-	if (ret < 0) {
-		IOASID_LOG(ERR, "%s", ioasid_error());
-		return fail(ret);
-	}
+	if (open_space() < 0)
+		return -1;
 	ret = device_setup(sysfs_base, dev_addr, vfio_dev_fd);
 	if (ret < 0)
 		return fail(ret);
@@ -211,7 +227,7 @@ rte_vfio_get_container_fd(void)
 
 	if (stock != NULL)
 		return stock->get_container_fd();
-	return not_supported("rte_vfio_get_container_fd()");
+	return open_space() < 0 ? -1 : result(container_default_fd());
 }
 
 EXPORT int
@@ -231,7 +247,7 @@ rte_vfio_container_create(void)
 
 	if (stock != NULL)
 		return stock->container_create();
-	return not_supported("rte_vfio_container_create()");
+	return open_space() < 0 ? -1 : result(container_create());
 }
 
 EXPORT int
@@ -241,7 +257,7 @@ rte_vfio_container_destroy(int container_fd)
 
 	if (stock != NULL)
 		return stock->container_destroy(container_fd);
-	return not_supported("rte_vfio_container_destroy()");
+	return result(container_destroy(container_fd));
 }
 
 EXPORT int
@@ -251,7 +267,9 @@ rte_vfio_container_group_bind(int container_fd, int iommu_group_num)
 
 	if (stock != NULL)
 		return stock->container_group_bind(container_fd, iommu_group_num);
-	return not_supported("rte_vfio_container_group_bind()");
+	return open_space() < 0
+		       ? -1
+		       : result(container_group_bind(container_fd, (unsigned int)iommu_group_num));
 }
 
 EXPORT int
@@ -261,49 +279,37 @@ rte_vfio_container_group_unbind(int container_fd, int iommu_group_num)
 
 	if (stock != NULL)
 		return stock->container_group_unbind(container_fd, iommu_group_num);
-	return not_supported("rte_vfio_container_group_unbind()");
-}
-
-/* Only the default container so far, with memory mapped before any device is there. */
-static int
-open_container(int container_fd)
-{
-	int ret;
-
-	if (container_fd != RTE_VFIO_DEFAULT_CONTAINER_FD)
-		return not_supported("a container other than the default one");
-	ret = space_open();
-	if (ret < 0) {
-		IOASID_LOG(ERR, "%s", ioasid_error());
-		return fail(ret);
-	}
-	return 0;
+	return result(container_group_unbind(container_fd, (unsigned int)iommu_group_num));
 }
 
 EXPORT int
 rte_vfio_container_dma_map(int container_fd, uint64_t vaddr, uint64_t iova, uint64_t len)
 {
 	const struct stock *stock = stock_in_charge();
+	uint32_t ioasid;
 	int ret;
 
 	if (stock != NULL)
 		return stock->container_dma_map(container_fd, vaddr, iova, len);
-	if (open_container(container_fd) < 0)
+	/* Memory may be mapped before any device is there. */
+	if (open_space() < 0)
 		return -1;
-	ret = memory_user_map(space_default(), vaddr, iova, len);
-	return ret < 0 ? fail(ret) : 0;
+	ret = container_ioasid(container_fd, &ioasid);
+	return result(ret < 0 ? ret : memory_user_map(ioasid, vaddr, iova, len));
 }
 
 EXPORT int
 rte_vfio_container_dma_unmap(int container_fd, uint64_t vaddr, uint64_t iova, uint64_t len)
 {
 	const struct stock *stock = stock_in_charge();
+	uint32_t ioasid;
 	int ret;
 
 	if (stock != NULL)
 		return stock->container_dma_unmap(container_fd, vaddr, iova, len);
-	if (open_container(container_fd) < 0)
+	/* Memory may be mapped before any device is there. */
+	if (open_space() < 0)
 		return -1;
-	ret = memory_user_unmap(space_default(), iova, len);
-	return ret < 0 ? fail(ret) : 0;
+	ret = container_ioasid(container_fd, &ioasid);
+	return result(ret < 0 ? ret : memory_user_unmap(ioasid, iova, len));
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "container.h"
 #include "device.h"
 #include "explicit_set.h"
 #include "group_report.h"
@@ -91,7 +92,7 @@ join_members(const char *sysfs, const struct ioasid_group *group)
 }
 
 static int
-attach_members(const struct ioasid_group *group)
+attach_members(const struct ioasid_group *group, uint32_t ioasid)
 {
 	struct device *d;
 	int ret;
@@ -100,7 +101,7 @@ attach_members(const struct ioasid_group *group)
 		d = find(group->members[i].bdf);
 		if (d == NULL || ioasid_device_ioasid(d->dev) != 0)
 			continue;
-		ret = ioasid_attach(d->dev, space_default());
+		ret = ioasid_attach(d->dev, ioasid);
 		if (ret < 0)
 			return ret;
 	}
@@ -115,17 +116,17 @@ at_risk(const struct ioasid_member *m)
 
 /* Attach under the all-joined rule, and tell the user how it went. */
 static int
-attach(struct device *d, const struct ioasid_group *group)
+attach(struct device *d, const struct ioasid_group *group, uint32_t ioasid)
 {
 	const char *bdf = ioasid_device_bdf(d->dev);
-	int ret = ioasid_attach(d->dev, space_default());
+	int ret = ioasid_attach(d->dev, ioasid);
 
 	if (ret == -EPERM && group_count_at_risk(group, at_risk) > 0) {
 		group_report_refusal(group, bdf, at_risk);
 		return ret;
 	}
 	if (ret == 0)
-		ret = attach_members(group);
+		ret = attach_members(group, ioasid);
 	if (ret < 0) {
 		IOASID_LOG(ERR, "%s", ioasid_error());
 		return ret;
@@ -141,6 +142,7 @@ static int
 setup_in_group(const char *sysfs, const char *bdf, const struct ioasid_group *group,
 	       struct device **out)
 {
+	const uint32_t ioasid = container_of_group(group->number);
 	int ret = join(sysfs, bdf, out);
 
 	if (ret < 0) {
@@ -149,8 +151,11 @@ setup_in_group(const char *sysfs, const char *bdf, const struct ioasid_group *gr
 	}
 	group_report_bridges(group);
 	join_members(sysfs, group);
-	ret = attach(*out, group);
-	return ret < 0 ? ret : memory_setup();
+	ret = attach(*out, group, ioasid);
+	/* DPDK's memory is in the default container only; others are the application's. */
+	if (ret == 0 && ioasid == space_default())
+		ret = memory_setup();
+	return ret;
 }
 
 static void
@@ -249,6 +254,39 @@ device_release(const char *bdf)
 
 	pthread_mutex_lock(&lock);
 	ret = release_locked(bdf);
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
+/* The kernel moves a whole group by one ATTACH, lib/ioasid keeps up with it. */
+static int
+move_locked(unsigned int group, uint32_t ioasid)
+{
+	struct device *d;
+	int ret;
+
+	TAILQ_FOREACH(d, &devices, entry) {
+		if (ioasid_device_group(d->dev) != group || ioasid_device_ioasid(d->dev) == 0 ||
+		    ioasid_device_ioasid(d->dev) == ioasid)
+			continue;
+		ret = ioasid_attach(d->dev, ioasid);
+		if (ret < 0) {
+			IOASID_LOG(ERR, "%s", ioasid_error());
+			return ret;
+		}
+	}
+	IOASID_LOG(DEBUG, "IOMMU group %u moved to IOASID %u", group, ioasid);
+	/* Before this DPDK's memory may have been mapped for no device at all. */
+	return ioasid == space_default() ? memory_setup() : 0;
+}
+
+int
+device_move_group(unsigned int group, uint32_t ioasid)
+{
+	int ret;
+
+	pthread_mutex_lock(&lock);
+	ret = move_locked(group, ioasid);
 	pthread_mutex_unlock(&lock);
 	return ret;
 }

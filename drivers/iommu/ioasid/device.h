@@ -5,6 +5,8 @@
 
 /* The devices that DPDK uses or that joined for the sake of their group. */
 
+#include <stdint.h>
+
 /*
  * Set a device up: join it and the named members of its group, decide by the group
  * rule, attach them, map DPDK's memory.
@@ -19,6 +21,12 @@ int device_setup(const char *sysfs, const char *bdf, int *fd);
  * only joined leave, too. 0 or -ENODEV: was not set up.
  */
 int device_release(const char *bdf);
+
+/*
+ * Move the devices of a group that are attached to another IOASID: 0, also if there are
+ * none, or -errno, said in the log; then they stay where they were.
+ */
+int device_move_group(unsigned int group, uint32_t ioasid);
 
 /* The fd of a device that is set up, or -ENODEV. */
 int device_fd(const char *bdf);

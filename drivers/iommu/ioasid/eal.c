@@ -12,6 +12,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 
+#include "container.h"
 #include "device.h"
 #include "export.h"
 #include "log.h"
@@ -81,6 +82,7 @@ rte_eal_cleanup(void)
 	ret = eal_cleanup();
 	/* EAL's PCI bus forgets to release some devices (22.11): what is left goes now. */
 	device_release_all();
+	container_close_all();
 	space_close();
 	return ret;
 }

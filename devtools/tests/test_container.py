@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Containers are IOASIDs, and user maps: by an application that uses rte_vfio.h itself."""
+
+import os
+import subprocess
+
+import pytest
+
+import plugin
+from testpmd import allow
+
+pytestmark = pytest.mark.usefixtures("no_leftovers")
+
+CLIENT = os.path.join(os.path.dirname(plugin.PLUGIN), "../../../app/test/container_client")
+
+
+def client(*args, eal=()):
+    result = subprocess.run([CLIENT, "-l", "0-1", "--iova-mode=va", "-m", "128", *eal, "--", *args],
+                            env=plugin.environment(), stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, check=False, timeout=240)
+    print(result.stdout)
+    assert result.returncode == 0
+    return result.stdout
+
+
+def test_more_than_64_containers(lab, no_faults):
+    assert "200 containers" in client("many", "200", eal=["--no-pci"])
+
+
+def test_thousands_of_user_maps(lab, no_faults):
+    """Before any device is attached, and with one."""
+    output = client("maps", "5000", eal=["--no-pci"])
+    assert "5000 maps" in output
+    output = client("maps", "5000", eal=allow(lab.NIC0))
+    assert "5000 maps" in output
+    assert "overlaps the map 0x20000000-0x20000fff" in output
+    assert "would cut the map 0x20000000-0x20003fff" in output
+
+
+def test_live_group_moves(lab, faults):
+    """A DMA in flight may fault during a move on VT-d, which is reported, not forbidden."""
+    output = client("move", lab.NIC0, "20", eal=allow(lab.NIC0, lab.NIC1))
+    assert "20 moves" in output
+    print(f"{len(faults())} DMA faults during 20 moves")

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#ifndef IOASID_CONTAINER_H
+#define IOASID_CONTAINER_H
+
+/*
+ * DPDK's containers are IOASIDs of the process's one /dev/ioasid. A container's handle
+ * is a copy of that fd: a real fd, distinct, good for poll() and close-on-exec. All
+ * functions: said in the log when they fail. Thread-safe.
+ */
+
+#include <stdint.h>
+
+/* A new, empty container: its handle or -errno. */
+int container_create(void);
+
+/* Unbind its groups, free its IOASID, close its handle: 0; -ENOENT no such container. */
+int container_destroy(int fd);
+
+/*
+ * Where the devices of an IOMMU group are attached from now on; those in use move
+ * there at once, by one ATTACH. The result is a handle for the group, or -errno:
+ * -ENOENT no such container; -EBUSY the group is bound to another one.
+ */
+int container_group_bind(int fd, unsigned int group);
+
+/* Back to the default container: 0; -ENOENT the group is not bound to this container. */
+int container_group_unbind(int fd, unsigned int group);
+
+/* The IOASID behind a handle, or behind RTE_VFIO_DEFAULT_CONTAINER_FD: 0 or -ENOENT. */
+int container_ioasid(int fd, uint32_t *ioasid);
+
+/* The IOASID that the devices of a group are to be attached to. */
+uint32_t container_of_group(unsigned int group);
+
+/* The default container's handle, or -errno; it stays ours. */
+int container_default_fd(void);
+
+/* Close all handles; the IOASIDs go with /dev/ioasid. */
+void container_close_all(void);
+
+#endif /* IOASID_CONTAINER_H */
