@@ -95,6 +95,8 @@ many(int n)
 /* ---- move */
 
 static volatile bool stop;
+/* A queue belongs to one thread: the forwarding one is asked to send new packets. */
+static volatile bool wanted = true;
 static volatile uint64_t received[2];
 
 static void
@@ -121,17 +123,6 @@ pass_on(uint16_t port)
 		rte_pktmbuf_free(mbufs[sent++]);
 }
 
-static int
-pass_on_for_ever(void *arg)
-{
-	(void)arg;
-	while (!stop) {
-		pass_on(0);
-		pass_on(1);
-	}
-	return 0;
-}
-
 static void
 send_first(uint16_t port, struct rte_mempool *pool)
 {
@@ -144,19 +135,34 @@ send_first(uint16_t port, struct rte_mempool *pool)
 		memset(frame, 0xff, 12);
 		memset(frame + 12, 0x88, 52);
 	}
-	CHECK(rte_eth_tx_burst(port, 0, mbufs, BURST) == BURST);
+	for (int i = rte_eth_tx_burst(port, 0, mbufs, BURST); i < BURST; i++)
+		rte_pktmbuf_free(mbufs[i]);
+}
+
+static int
+pass_on_for_ever(void *arg)
+{
+	while (!stop) {
+		if (wanted) {
+			wanted = false;
+			send_first(1, arg);
+		}
+		pass_on(0);
+		pass_on(1);
+	}
+	return 0;
 }
 
 /* Packets are lost in a move when the IOMMU has no table for a moment: send new ones. */
 static void
-wait_for_packets(uint64_t more, struct rte_mempool *pool)
+wait_for_packets(uint64_t more)
 {
 	const uint64_t goal[2] = { received[0] + more, received[1] + more };
 
 	for (int ms = 0; received[0] < goal[0] || received[1] < goal[1]; ms++) {
 		CHECK(ms < 20000);
 		if (ms % 500 == 499)
-			send_first(1, pool);
+			wanted = true;
 		usleep(1000);
 	}
 }
@@ -194,9 +200,8 @@ move(const char *bdf, int n)
 	start_port(0, pool);
 	start_port(1, pool);
 	sleep(3); /* links come up */
-	CHECK(rte_eal_remote_launch(pass_on_for_ever, NULL, rte_get_next_lcore(-1, 1, 0)) == 0);
-	send_first(0, pool);
-	wait_for_packets(1000, pool);
+	CHECK(rte_eal_remote_launch(pass_on_for_ever, pool, rte_get_next_lcore(-1, 1, 0)) == 0);
+	wait_for_packets(1000);
 	for (int i = 0; i < n; i++) {
 		double begin = now_ms();
 
@@ -205,7 +210,7 @@ move(const char *bdf, int n)
 		else
 			CHECK(rte_vfio_container_group_unbind(fd, group) == 0);
 		slowest = RTE_MAX(slowest, now_ms() - begin);
-		wait_for_packets(1000, pool);
+		wait_for_packets(1000);
 	}
 	stop = true;
 	rte_eal_mp_wait_lcore();
