@@ -2,10 +2,10 @@
 
 /*
  * rte_eal_init() and rte_eal_cleanup(), wrapped: ours come first, then the next
- * definition in the symbol scope, which is librte_eal's.
+ * definition, which is librte_eal's. Loaded by -d only the second is called here:
+ * EAL's own initialisation is under way when we come.
  */
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 
 #include "device.h"
 #include "export.h"
+#include "interpose.h"
 #include "log.h"
 #include "memory.h"
 #include "options.h"
@@ -31,9 +32,9 @@ usage(const char *prgname)
 }
 
 static void *
-next_definition(const char *name)
+stock(const char *name)
 {
-	void *sym = dlsym(RTLD_NEXT, name);
+	void *sym = next_definition(name);
 
 	if (sym == NULL)
 		IOASID_LOG(ERR,
@@ -70,7 +71,7 @@ rte_eal_init(int argc, char **argv)
 	int (*eal_init)(int, char **);
 	int taken, ret;
 
-	*(void **)&eal_init = next_definition("rte_eal_init");
+	*(void **)&eal_init = stock("rte_eal_init");
 	if (eal_init == NULL) {
 		rte_errno = ENOTSUP;
 		return -1;
@@ -91,7 +92,7 @@ rte_eal_cleanup(void)
 	int (*eal_cleanup)(void);
 	int ret;
 
-	*(void **)&eal_cleanup = next_definition("rte_eal_cleanup");
+	*(void **)&eal_cleanup = stock("rte_eal_cleanup");
 	if (eal_cleanup == NULL) {
 		rte_errno = ENOTSUP;
 		return -1;
