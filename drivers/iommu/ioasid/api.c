@@ -20,6 +20,7 @@
 #include "device.h"
 #include "explicit_set.h"
 #include "export.h"
+#include "interpose.h"
 #include "log.h"
 #include "memory.h"
 #include "options.h"
@@ -152,6 +153,9 @@ rte_vfio_enable(const char *modname)
 {
 	const struct stock *stock;
 
+	/* All plugins are loaded now, also those that come after us. */
+	if (interpose_loaded() < 0)
+		return fail(ENOTSUP);
 	if (options_env() < 0)
 		return fail(EINVAL);
 	explicit_set_init();

@@ -2,7 +2,8 @@
 
 /*
  * rte_eal_init() and rte_eal_cleanup(), wrapped: ours come first, then the next
- * definition in the symbol scope, which is librte_eal's.
+ * definition, which is librte_eal's. Loaded by -d only the second is called here:
+ * EAL's own initialisation is under way when we come.
  */
 
 #include <errno.h>
@@ -15,9 +16,9 @@
 #include "container.h"
 #include "device.h"
 #include "export.h"
+#include "interpose.h"
 #include "log.h"
 #include "memory.h"
-#include "next.h"
 #include "options.h"
 #include "space.h"
 

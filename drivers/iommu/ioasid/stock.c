@@ -8,8 +8,8 @@
 
 #include "explicit_set.h"
 #include "group_report.h"
+#include "interpose.h"
 #include "log.h"
-#include "next.h"
 #include "options.h"
 #include "space.h"
 #include "stock.h"

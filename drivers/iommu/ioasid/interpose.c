@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The shared library. Preloaded, or linked before librte_eal, it is asked first by the
+ * order of the symbol scope. Loaded by EAL's -d it comes too late for that: all calls
+ * lead to librte_eal already. Then they are redirected.
+ */
+
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "interpose.h"
+#include "interposed.h"
+#include "log.h"
+#include "redirect.h"
+
+/*
+ * Only their addresses are wanted, so not from DPDK's headers, which do not have all of
+ * them in every version. The library is linked with -Bsymbolic-functions: these are
+ * ours, whoever is first in the symbol scope.
+ */
+#define DECLARE(name) void name(void);
+#define ENTRY(name)   { #name, name },
+
+INTERPOSED(DECLARE)
+
+static const struct redirect interposed[] = { INTERPOSED(ENTRY) };
+
+static bool late;
+
+/* Whether the symbol scope of the program leads to us without our doing. */
+static bool
+first_in_scope(void)
+{
+	void *program = dlopen(NULL, RTLD_LAZY);
+	void *found;
+
+	if (program == NULL)
+		return false;
+	found = dlsym(program, interposed[0].name);
+	dlclose(program);
+	return (uintptr_t)found == (uintptr_t)interposed[0].to;
+}
+
+int
+interpose_loaded(void)
+{
+	int ret;
+
+	if (!late)
+		return 0;
+	ret = redirect_all(interposed, RTE_DIM(interposed));
+	if (ret < 0)
+		IOASID_LOG(ERR,
+			   "cannot redirect calls from librte_eal to the plugin: %s; use "
+			   "LD_PRELOAD instead of -d",
+			   strerror(-ret));
+	else
+		IOASID_LOG(DEBUG, "%d references redirected to the plugin", ret);
+	return ret < 0 ? ret : 0;
+}
+
+/*
+ * Early enough for -d: EAL loads plugins before it calls any of these functions but
+ * rte_eal_init(). Who asked for the plugin must not go on without it, and a
+ * constructor cannot fail.
+ */
+static void __attribute__((constructor)) interpose_on_load(void)
+{
+	late = !first_in_scope();
+	if (interpose_loaded() < 0)
+		abort();
+}
+
+/* librte_eal, by a function of it that nobody stands in the place of. */
+static void *
+open_eal(void)
+{
+	void *sym = dlsym(RTLD_DEFAULT, "rte_eal_process_type");
+	Dl_info info;
+
+	if (sym == NULL || dladdr(sym, &info) == 0)
+		return NULL;
+	return dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+}
+
+void *
+next_definition(const char *name)
+{
+	void *sym = late ? NULL : dlsym(RTLD_NEXT, name);
+	void *eal;
+
+	if (sym != NULL)
+		return sym;
+	/* Loaded by -d, there is no "next": we are in no order with librte_eal. */
+	eal = open_eal();
+	if (eal == NULL)
+		return NULL;
+	sym = dlsym(eal, name);
+	dlclose(eal);
+	return sym;
+}
