@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #include "export.h"
 #include "log.h"
 #include "memory.h"
+#include "multiprocess.h"
 #include "options.h"
 #include "space.h"
 
@@ -51,29 +53,50 @@ get_info(const char *bdf, int fd, struct vfio_device_info *info)
 	return -errno;
 }
 
+static bool
+is_secondary(void)
+{
+	return rte_eal_process_type() == RTE_PROC_SECONDARY;
+}
+
+static int
+setup(const char *sysfs, const char *bdf, int *fd)
+{
+	int ret;
+
+	if (is_secondary())
+		return multiprocess_setup_device(bdf, fd);
+	ret = space_open();
+	if (ret < 0) {
+		IOASID_LOG(ERR, "%s", ioasid_error());
+		return ret;
+	}
+	return device_setup(sysfs, bdf, fd);
+}
+
+static int
+release(const char *bdf, int fd)
+{
+	/* In the primary the fd is the one that was given out: known, closed by this. */
+	return is_secondary() ? multiprocess_release_device(bdf, fd) : device_release(bdf);
+}
+
 EXPORT int
 rte_vfio_setup_device(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
 		      struct vfio_device_info *device_info)
 {
 	int ret;
 
-	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
-		return not_supported("a secondary process that uses devices");
 	if (!ioasid_is_vfio(sysfs_base, dev_addr)) {
 		IOASID_LOG(NOTICE, "%s not managed by VFIO driver, skipping", dev_addr);
 		return 1;
 	}
-	ret = space_open();
-	if (ret < 0) {
-		IOASID_LOG(ERR, "%s", ioasid_error());
-		return fail(ret);
-	}
-	ret = device_setup(sysfs_base, dev_addr, vfio_dev_fd);
+	ret = setup(sysfs_base, dev_addr, vfio_dev_fd);
 	if (ret < 0)
 		return fail(ret);
 	ret = get_info(dev_addr, *vfio_dev_fd, device_info);
 	if (ret < 0) {
-		device_release(dev_addr);
+		release(dev_addr, *vfio_dev_fd);
 		return fail(ret);
 	}
 	return 0;
@@ -82,10 +105,9 @@ rte_vfio_setup_device(const char *sysfs_base, const char *dev_addr, int *vfio_de
 EXPORT int
 rte_vfio_release_device(const char *sysfs_base, const char *dev_addr, int fd)
 {
-	int ret = device_release(dev_addr);
+	int ret = release(dev_addr, fd);
 
 	(void)sysfs_base;
-	(void)fd; /* the one that rte_vfio_setup_device() gave out: closed by now */
 	if (ret < 0) {
 		IOASID_LOG(WARNING, "%s was not set up, nothing to release", dev_addr);
 		return fail(ret);
@@ -108,10 +130,17 @@ rte_vfio_get_device_info(const char *sysfs_base, const char *dev_addr, int *vfio
 EXPORT int
 rte_vfio_enable(const char *modname)
 {
+	int ret;
+
 	(void)modname;
 	if (options_env() < 0)
 		return fail(EINVAL);
 	explicit_set_init();
+	ret = multiprocess_start();
+	if (ret < 0)
+		return fail(ret);
+	if (is_secondary())
+		return 0;
 	/*
 	 * Not an error yet: a program without VFIO devices needs none of this. When one
 	 * is set up, the same failure is told as an error.
@@ -214,6 +243,12 @@ open_container(int container_fd)
 
 	if (container_fd != RTE_VFIO_DEFAULT_CONTAINER_FD)
 		return not_supported("a container other than the default one");
+	/* The kernel pins the memory of the process that maps: this one's may be private. */
+	if (is_secondary()) {
+		IOASID_LOG(ERR, "memory is mapped by the primary process only: call "
+				"rte_vfio_container_dma_map() or rte_dev_dma_map() there");
+		return fail(ENOTSUP);
+	}
 	ret = space_open();
 	if (ret < 0) {
 		IOASID_LOG(ERR, "%s", ioasid_error());

@@ -5,6 +5,8 @@
 
 /* The devices that DPDK uses or that joined for the sake of their group. */
 
+#include <stdint.h>
+
 /*
  * Set a device up: join it and the named members of its group, decide by the group
  * rule, attach them, map DPDK's memory.
@@ -20,8 +22,18 @@ int device_setup(const char *sysfs, const char *bdf, int *fd);
  */
 int device_release(const char *bdf);
 
-/* The fd of a device that is set up, or -ENODEV. */
-int device_fd(const char *bdf);
+/* What another process gets of a device. */
+struct device_share {
+	int fd; /* a copy, close-on-exec, for close() */
+	uint32_t id;
+	uint32_t ioasid;
+};
+
+/*
+ * Share a device that is set up; or, with NULL, tell whether it has joined. Never
+ * waits. 0; -ENODEV; -EAGAIN a set-up or release is under way; or no fd left: -EMFILE.
+ */
+int device_share(const char *bdf, struct device_share *share);
 
 /* Release everything. */
 void device_release_all(void);

@@ -17,6 +17,7 @@
 #include "export.h"
 #include "log.h"
 #include "memory.h"
+#include "multiprocess.h"
 #include "options.h"
 #include "space.h"
 
@@ -82,6 +83,8 @@ rte_eal_init(int argc, char **argv)
 	application_usage = rte_set_application_usage_hook(usage);
 	ret = call_without_ours(eal_init, argc, argv, taken);
 	rte_set_application_usage_hook(application_usage);
+	if (ret >= 0)
+		multiprocess_answer_stock();
 	return ret;
 }
 
@@ -96,10 +99,12 @@ rte_eal_cleanup(void)
 		rte_errno = ENOTSUP;
 		return -1;
 	}
+	multiprocess_stop();
 	/* EAL is about to free even pages that were never to be freed. */
 	memory_set_closing();
 	ret = eal_cleanup();
 	/* EAL's PCI bus forgets to release some devices (22.11): what is left goes now. */
+	multiprocess_release_all();
 	device_release_all();
 	space_close();
 	return ret;
