@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #include "interpose.h"
 #include "log.h"
 #include "memory.h"
+#include "multiprocess.h"
 #include "options.h"
 #include "space.h"
 #include "stock.h"
@@ -54,6 +56,20 @@ open_space(void)
 	if (ret < 0)
 		IOASID_LOG(ERR, "%s", ioasid_error());
 	return result(ret);
+}
+
+/*
+ * Only the primary has an address space: the kernel pins the memory of the process that
+ * maps, and that of a secondary may be private to it.
+ */
+static int
+open_space_of_primary(void)
+{
+	if (rte_eal_process_type() == RTE_PROC_PRIMARY)
+		return open_space();
+	IOASID_LOG(ERR, "memory is mapped by the primary process only: call "
+			"rte_vfio_container_dma_map() or rte_dev_dma_map() there");
+	return fail(ENOTSUP);
 }
 
 static int
@@ -88,6 +104,34 @@ setup_by_stock(const struct stock *stock, const char *sysfs_base, const char *de
 	return stock->setup_device(sysfs_base, dev_addr, vfio_dev_fd, device_info);
 }
 
+static bool
+is_secondary(void)
+{
+	return rte_eal_process_type() == RTE_PROC_SECONDARY;
+}
+
+static int
+setup(const char *sysfs, const char *bdf, int *fd)
+{
+	int ret;
+
+	if (is_secondary())
+		return multiprocess_setup_device(bdf, fd);
+	ret = space_open();
+	if (ret < 0) {
+		IOASID_LOG(ERR, "%s", ioasid_error());
+		return ret;
+	}
+	return device_setup(sysfs, bdf, fd);
+}
+
+static int
+release(const char *bdf, int fd)
+{
+	/* In the primary the fd is the one that was given out: known, closed by this. */
+	return is_secondary() ? multiprocess_release_device(bdf, fd) : device_release(bdf);
+}
+
 EXPORT int
 rte_vfio_setup_device(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
 		      struct vfio_device_info *device_info)
@@ -97,20 +141,16 @@ rte_vfio_setup_device(const char *sysfs_base, const char *dev_addr, int *vfio_de
 
 	if (stock != NULL)
 		return setup_by_stock(stock, sysfs_base, dev_addr, vfio_dev_fd, device_info);
-	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
-		return not_supported("a secondary process that uses devices");
 	if (!ioasid_is_vfio(sysfs_base, dev_addr)) {
 		IOASID_LOG(NOTICE, "%s not managed by VFIO driver, skipping", dev_addr);
 		return 1;
 	}
-	if (open_space() < 0)
-		return -1;
-	ret = device_setup(sysfs_base, dev_addr, vfio_dev_fd);
+	ret = setup(sysfs_base, dev_addr, vfio_dev_fd);
 	if (ret < 0)
 		return fail(ret);
 	ret = get_info(dev_addr, *vfio_dev_fd, device_info);
 	if (ret < 0) {
-		device_release(dev_addr);
+		release(dev_addr, *vfio_dev_fd);
 		return fail(ret);
 	}
 	return 0;
@@ -124,8 +164,7 @@ rte_vfio_release_device(const char *sysfs_base, const char *dev_addr, int fd)
 
 	if (stock != NULL)
 		return stock->release_device(sysfs_base, dev_addr, fd);
-	/* `fd` is the one that rte_vfio_setup_device() gave out: closed by this */
-	ret = device_release(dev_addr);
+	ret = release(dev_addr, fd);
 	if (ret < 0) {
 		IOASID_LOG(WARNING, "%s was not set up, nothing to release", dev_addr);
 		return fail(ret);
@@ -152,6 +191,7 @@ EXPORT int
 rte_vfio_enable(const char *modname)
 {
 	const struct stock *stock;
+	int ret;
 
 	/* All plugins are loaded now, also those that come after us. */
 	if (interpose_loaded() < 0)
@@ -162,6 +202,11 @@ rte_vfio_enable(const char *modname)
 	stock = stock_in_charge();
 	if (stock != NULL)
 		return stock->enable(modname);
+	ret = multiprocess_start();
+	if (ret < 0)
+		return fail(ret);
+	if (is_secondary())
+		return 0;
 	/*
 	 * Not an error yet: a program without VFIO devices needs none of this. When one
 	 * is set up, the same failure is told as an error.
@@ -231,7 +276,7 @@ rte_vfio_get_container_fd(void)
 
 	if (stock != NULL)
 		return stock->get_container_fd();
-	return open_space() < 0 ? -1 : result(container_default_fd());
+	return open_space_of_primary() < 0 ? -1 : result(container_default_fd());
 }
 
 EXPORT int
@@ -251,7 +296,7 @@ rte_vfio_container_create(void)
 
 	if (stock != NULL)
 		return stock->container_create();
-	return open_space() < 0 ? -1 : result(container_create());
+	return open_space_of_primary() < 0 ? -1 : result(container_create());
 }
 
 EXPORT int
@@ -271,7 +316,7 @@ rte_vfio_container_group_bind(int container_fd, int iommu_group_num)
 
 	if (stock != NULL)
 		return stock->container_group_bind(container_fd, iommu_group_num);
-	return open_space() < 0
+	return open_space_of_primary() < 0
 		       ? -1
 		       : result(container_group_bind(container_fd, (unsigned int)iommu_group_num));
 }
@@ -296,7 +341,7 @@ rte_vfio_container_dma_map(int container_fd, uint64_t vaddr, uint64_t iova, uint
 	if (stock != NULL)
 		return stock->container_dma_map(container_fd, vaddr, iova, len);
 	/* Memory may be mapped before any device is there. */
-	if (open_space() < 0)
+	if (open_space_of_primary() < 0)
 		return -1;
 	ret = container_ioasid(container_fd, &ioasid);
 	return result(ret < 0 ? ret : memory_user_map(ioasid, vaddr, iova, len));
@@ -312,7 +357,7 @@ rte_vfio_container_dma_unmap(int container_fd, uint64_t vaddr, uint64_t iova, ui
 	if (stock != NULL)
 		return stock->container_dma_unmap(container_fd, vaddr, iova, len);
 	/* Memory may be mapped before any device is there. */
-	if (open_space() < 0)
+	if (open_space_of_primary() < 0)
 		return -1;
 	ret = container_ioasid(container_fd, &ioasid);
 	return result(ret < 0 ? ret : memory_user_unmap(ioasid, iova, len));

@@ -2,6 +2,7 @@
 
 #include <bsd/sys/queue.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -291,15 +292,29 @@ device_move_group(unsigned int group, uint32_t ioasid)
 	return ret;
 }
 
-int
-device_fd(const char *bdf)
+static int
+share_locked(const char *bdf, struct device_share *share)
 {
-	struct device *d;
+	struct device *d = find(bdf);
+
+	if (d == NULL || (share != NULL && !d->in_use))
+		return -ENODEV;
+	if (share == NULL)
+		return 0;
+	share->id = ioasid_device_id(d->dev);
+	share->ioasid = ioasid_device_ioasid(d->dev);
+	share->fd = fcntl(ioasid_device_fd(d->dev), F_DUPFD_CLOEXEC, 0);
+	return share->fd < 0 ? -errno : 0;
+}
+
+int
+device_share(const char *bdf, struct device_share *share)
+{
 	int ret;
 
-	pthread_mutex_lock(&lock);
-	d = find(bdf);
-	ret = d != NULL && d->in_use ? ioasid_device_fd(d->dev) : -ENODEV;
+	if (pthread_mutex_trylock(&lock) != 0)
+		return -EAGAIN;
+	ret = share_locked(bdf, share);
 	pthread_mutex_unlock(&lock);
 	return ret;
 }

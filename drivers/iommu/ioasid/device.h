@@ -28,8 +28,18 @@ int device_release(const char *bdf);
  */
 int device_move_group(unsigned int group, uint32_t ioasid);
 
-/* The fd of a device that is set up, or -ENODEV. */
-int device_fd(const char *bdf);
+/* What another process gets of a device. */
+struct device_share {
+	int fd; /* a copy, close-on-exec, for close() */
+	uint32_t id;
+	uint32_t ioasid;
+};
+
+/*
+ * Share a device that is set up; or, with NULL, tell whether it has joined. Never
+ * waits. 0; -ENODEV; -EAGAIN a set-up or release is under way; or no fd left: -EMFILE.
+ */
+int device_share(const char *bdf, struct device_share *share);
 
 /* Release everything. */
 void device_release_all(void);

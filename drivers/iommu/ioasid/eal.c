@@ -19,6 +19,7 @@
 #include "interpose.h"
 #include "log.h"
 #include "memory.h"
+#include "multiprocess.h"
 #include "options.h"
 #include "space.h"
 
@@ -64,6 +65,8 @@ rte_eal_init(int argc, char **argv)
 	application_usage = rte_set_application_usage_hook(usage);
 	ret = options_call_without(eal_init, argc, argv, taken);
 	rte_set_application_usage_hook(application_usage);
+	if (ret >= 0)
+		multiprocess_answer_stock();
 	return ret;
 }
 
@@ -78,10 +81,12 @@ rte_eal_cleanup(void)
 		rte_errno = ENOTSUP;
 		return -1;
 	}
+	multiprocess_stop();
 	/* EAL is about to free even pages that were never to be freed. */
 	memory_set_closing();
 	ret = eal_cleanup();
 	/* EAL's PCI bus forgets to release some devices (22.11): what is left goes now. */
+	multiprocess_release_all();
 	device_release_all();
 	container_close_all();
 	space_close();

@@ -43,8 +43,20 @@ explicit_set_names(const char *bdf)
 bool
 explicit_set_has(const struct ioasid_member *member)
 {
-	if (explicit_set_names(member->bdf))
+	return member->cdev[0] != '\0' ? explicit_set_has_vfio(member->bdf)
+				       : explicit_set_names(member->bdf);
+}
+
+bool
+explicit_set_has_vfio(const char *bdf)
+{
+	if (explicit_set_names(bdf))
 		return true;
-	return all_vfio_devices && member->cdev[0] != '\0' &&
-	       find_devargs(member->bdf, RTE_DEV_BLOCKED) == NULL;
+	return all_vfio_devices && find_devargs(bdf, RTE_DEV_BLOCKED) == NULL;
+}
+
+bool
+explicit_set_is_list(void)
+{
+	return !all_vfio_devices;
 }

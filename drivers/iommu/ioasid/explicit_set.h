@@ -18,6 +18,12 @@ void explicit_set_init(void);
 
 bool explicit_set_has(const struct ioasid_member *member);
 
+/* The same for a device that is known to be on a VFIO driver. */
+bool explicit_set_has_vfio(const char *bdf);
+
+/* Whether there were -a entries at start. */
+bool explicit_set_is_list(void);
+
 /* Named by -a or added at run time, whatever its driver. */
 bool explicit_set_names(const char *bdf);
 

@@ -5,6 +5,9 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
 
 #include "explicit_set.h"
 #include "group_report.h"
@@ -58,8 +61,14 @@ find_functions(void)
 static bool
 kernel_has_no_iommufd(void)
 {
-	int ret = options.dev == NULL ? space_open() : 0;
+	int ret;
 
+	if (options.dev != NULL)
+		return false;
+	/* A secondary has no address space of its own: it looks, and opens nothing. */
+	if (rte_eal_process_type() == RTE_PROC_SECONDARY)
+		return access("/dev/ioasid", F_OK) < 0 && access("/dev/iommu", F_OK) < 0;
+	ret = space_open();
 	return ret == -ENOENT || ret == -ENODEV || ret == -ENXIO;
 }
 

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <assert.h>
+#include <bsd/sys/queue.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+
+#include "device.h"
+#include "explicit_set.h"
+#include "log.h"
+#include "multiprocess.h"
+
+#define ACTION  "ioasid_mp"
+#define VERSION 1
+/* The action of EAL's own VFIO code: only a stock secondary process asks for it. */
+#define STOCK_ACTION "eal_vfio_mp_sync"
+
+#define TIMEOUT_S 5
+#define SYSFS_PCI "/sys/bus/pci/devices"
+
+enum request {
+	REQUEST_QUERY = 1, /* has the device joined? */
+	REQUEST_DEVICE,    /* a copy of its fd */
+};
+
+/* A request, and with the rest filled in, the reply to it. */
+struct message {
+	uint32_t version;
+	uint32_t request;
+	char bdf[IOASID_BDF_SIZE];
+	int32_t result;    /* 0 or -errno */
+	uint32_t has_list; /* the primary was started with -a */
+	uint32_t device_id;
+	uint32_t ioasid;
+};
+static_assert(sizeof(struct message) <= RTE_MP_MAX_PARAM_LEN, "fits into a message of DPDK");
+
+/* ---- primary */
+
+/*
+ * Other processes wait for this thread while they hold EAL's memory lock, which a
+ * set-up takes under the lock of the devices: so no lock is waited for here, and
+ * "busy" is an answer.
+ */
+static int
+answer_request(struct message *m, int *fd)
+{
+	struct device_share share;
+	int ret;
+
+	if (memchr(m->bdf, '\0', sizeof(m->bdf)) == NULL)
+		return -EINVAL;
+	m->has_list = explicit_set_is_list();
+	switch (m->request) {
+	case REQUEST_QUERY:
+		return device_share(m->bdf, NULL);
+	case REQUEST_DEVICE:
+		ret = device_share(m->bdf, &share);
+		if (ret < 0)
+			return ret;
+		*fd = share.fd;
+		m->device_id = share.id;
+		m->ioasid = share.ioasid;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/*
+ * Nothing in the message is to be believed. Descriptors in it are refused and not even
+ * closed: EAL passes on their claimed number, whether or not any came along.
+ */
+static void
+answer(const struct rte_mp_msg *msg, struct message *m, int *fd)
+{
+	memset(m, 0, sizeof(*m));
+	*fd = -1;
+	if (msg->len_param != (int)sizeof(*m) || msg->num_fds != 0) {
+		m->result = -EPROTO;
+	} else {
+		memcpy(m, msg->param, sizeof(*m));
+		m->result = m->version == VERSION ? answer_request(m, fd) : -EPROTO;
+	}
+	m->version = VERSION;
+}
+
+static int
+handle_request(const struct rte_mp_msg *msg, const void *peer)
+{
+	struct rte_mp_msg reply = { .name = ACTION, .len_param = sizeof(struct message) };
+	struct message m;
+	int fd, state, ret;
+
+	/* rte_eal_cleanup() cancels this thread: not while it holds a lock or the copy. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	answer(msg, &m, &fd);
+	memcpy(reply.param, &m, sizeof(m));
+	if (fd >= 0) {
+		reply.num_fds = 1;
+		reply.fds[0] = fd;
+	}
+	ret = rte_mp_reply(&reply, peer);
+	if (fd >= 0)
+		close(fd);
+	pthread_setcancelstate(state, NULL);
+	return ret;
+}
+
+/* What it wants is VFIO's container, and there is none. */
+static int
+handle_stock_request(const struct rte_mp_msg *msg, const void *peer)
+{
+	struct rte_mp_msg reply = { .name = STOCK_ACTION, .len_param = msg->len_param };
+
+	IOASID_LOG(WARNING,
+		   "a secondary process without dpdk-ioasid asked for VFIO devices and gets none: "
+		   "start it under dpdk-ioasid, as this primary process was (its socket: %s)",
+		   (const char *)peer);
+	/* No field may read as success, which is 0; without an answer it waits for 5 s. */
+	memset(reply.param, 0xff, sizeof(reply.param));
+	return rte_mp_reply(&reply, peer);
+}
+
+static int
+register_action(const char *name, rte_mp_t action)
+{
+	if (rte_mp_action_register(name, action) == 0 || rte_errno == EEXIST)
+		return 0;
+	if (rte_errno == ENOTSUP)
+		return 0;
+	IOASID_LOG(ERR, "secondary processes cannot be served: %s", rte_strerror(rte_errno));
+	return -rte_errno;
+}
+
+void
+multiprocess_answer_stock(void)
+{
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
+		return;
+	/* EAL has registered its own answer by now, and at exit removes whichever is there. */
+	rte_mp_action_unregister(STOCK_ACTION);
+	register_action(STOCK_ACTION, handle_stock_request);
+}
+
+void
+multiprocess_stop(void)
+{
+	if (rte_eal_process_type() == RTE_PROC_PRIMARY)
+		rte_mp_action_unregister(ACTION);
+}
+
+/* ---- secondary: requests */
+
+/* DPDK allows one request of a name at a time. */
+static pthread_mutex_t request_lock = PTHREAD_MUTEX_INITIALIZER;
+/* The primary did not answer: said once, and later requests do not wait for long. */
+static bool primary_silent;
+
+/* " (PID)" of the primary, which holds a lock on EAL's configuration; else "". */
+static const char *
+primary_pid(char *text, size_t size)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char path[PATH_MAX];
+	int fd;
+
+	text[0] = '\0';
+	snprintf(path, sizeof(path), "%s/config", rte_eal_get_runtime_dir());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return text;
+	if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid > 0)
+		snprintf(text, size, " (%d)", (int)lock.l_pid);
+	close(fd);
+	return text;
+}
+
+static const char *
+reason(int err)
+{
+	switch (err) {
+	case -ETIMEDOUT:
+		return "does not answer: it runs without dpdk-ioasid, or hangs. Start both "
+		       "processes under dpdk-ioasid, or neither";
+	case -ECONNREFUSED:
+	case -ENOENT:
+		return "has ended";
+	case -EPROTO:
+		return "runs another version of dpdk-ioasid: start both processes under the same";
+	case -ENODEV:
+		return "does not use this device: give both processes the same -a list";
+	case -EAGAIN:
+		return "is busy setting up devices: try again";
+	case -ENOTSUP:
+		return "cannot be asked: this process runs without shared configuration";
+	default:
+		return rte_strerror(-err);
+	}
+}
+
+static void
+report(const char *bdf, int err)
+{
+	char pid[32];
+
+	if (err == -ETIMEDOUT && primary_silent)
+		return;
+	primary_silent = err == -ETIMEDOUT;
+	IOASID_LOG(ERR, "%s: the primary process%s %s", bdf, primary_pid(pid, sizeof(pid)),
+		   reason(err));
+}
+
+/* The reply must be to this request, and bring a descriptor where it promises one. */
+static int
+read_reply(const struct rte_mp_msg *msg, struct message *m, int *fd)
+{
+	struct message reply;
+
+	if (msg->len_param != (int)sizeof(reply))
+		return -EPROTO;
+	memcpy(&reply, msg->param, sizeof(reply));
+	if (reply.version != VERSION || reply.request != m->request ||
+	    memcmp(reply.bdf, m->bdf, sizeof(reply.bdf)) != 0)
+		return -EPROTO;
+	if (reply.result == 0 && fd != NULL) {
+		if (msg->num_fds != 1)
+			return -EPROTO;
+		*fd = msg->fds[0];
+	}
+	*m = reply;
+	return reply.result;
+}
+
+static int
+ask_once(struct message *m, int *fd)
+{
+	const struct timespec patience = { .tv_sec = TIMEOUT_S };
+	const struct timespec impatience = { .tv_nsec = 100 * 1000 * 1000 };
+	struct rte_mp_msg msg = { .name = ACTION, .len_param = sizeof(*m) };
+	struct rte_mp_reply reply;
+	int ret;
+
+	memcpy(msg.param, m, sizeof(*m));
+	if (rte_mp_request_sync(&msg, &reply, primary_silent ? &impatience : &patience) < 0)
+		return -rte_errno;
+	ret = reply.nb_received == 1 ? read_reply(&reply.msgs[0], m, fd) : -ETIMEDOUT;
+	free(reply.msgs);
+	return ret;
+}
+
+/* Ask about a device, again while the primary is busy. fd: NULL if none is asked for. */
+static int
+ask(enum request request, const char *bdf, struct message *m, int *fd)
+{
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	const time_t deadline = time(NULL) + TIMEOUT_S;
+	int ret;
+
+	*m = (struct message){ .version = VERSION, .request = request };
+	if (strlen(bdf) >= sizeof(m->bdf))
+		return -ENODEV;
+	memcpy(m->bdf, bdf, strlen(bdf) + 1);
+	pthread_mutex_lock(&request_lock);
+	while ((ret = ask_once(m, fd)) == -EAGAIN && time(NULL) < deadline)
+		nanosleep(&pause, NULL);
+	pthread_mutex_unlock(&request_lock);
+	return ret;
+}
+
+/* ---- secondary: devices */
+
+struct copy {
+	SLIST_ENTRY(copy) entry;
+	char bdf[IOASID_BDF_SIZE];
+	int fd;
+};
+
+static SLIST_HEAD(, copy) copies = SLIST_HEAD_INITIALIZER(copies);
+static pthread_mutex_t copies_lock = PTHREAD_MUTEX_INITIALIZER;
+
+int
+multiprocess_setup_device(const char *bdf, int *fd)
+{
+	struct copy *copy = calloc(1, sizeof(*copy));
+	struct message m;
+	int ret;
+
+	if (copy == NULL)
+		return -ENOMEM;
+	ret = ask(REQUEST_DEVICE, bdf, &m, &copy->fd);
+	if (ret < 0) {
+		report(bdf, ret);
+		free(copy);
+		return ret;
+	}
+	fcntl(copy->fd, F_SETFD, FD_CLOEXEC);
+	memcpy(copy->bdf, m.bdf, sizeof(copy->bdf));
+	*fd = copy->fd;
+	pthread_mutex_lock(&copies_lock);
+	SLIST_INSERT_HEAD(&copies, copy, entry);
+	pthread_mutex_unlock(&copies_lock);
+	IOASID_LOG(INFO, "%s: from the primary process, device id %u, IOASID %u", bdf, m.device_id,
+		   m.ioasid);
+	return 0;
+}
+
+int
+multiprocess_release_device(const char *bdf, int fd)
+{
+	struct copy *copy;
+
+	pthread_mutex_lock(&copies_lock);
+	SLIST_FOREACH(copy, &copies, entry)
+		if (copy->fd == fd && strcmp(copy->bdf, bdf) == 0)
+			break;
+	if (copy != NULL)
+		SLIST_REMOVE(&copies, copy, copy, entry);
+	pthread_mutex_unlock(&copies_lock);
+	if (copy == NULL)
+		return -ENODEV;
+	close(copy->fd);
+	free(copy);
+	return 0;
+}
+
+void
+multiprocess_release_all(void)
+{
+	struct copy *copy;
+
+	pthread_mutex_lock(&copies_lock);
+	while ((copy = SLIST_FIRST(&copies)) != NULL) {
+		SLIST_REMOVE_HEAD(&copies, entry);
+		close(copy->fd);
+		free(copy);
+	}
+	pthread_mutex_unlock(&copies_lock);
+}
+
+/* ---- secondary: another -a list */
+
+/* Ask about one device of ours; "" or the device's name for the list of strangers. */
+static int
+check_device(const char *bdf, FILE *strangers)
+{
+	struct message m;
+	int ret = ask(REQUEST_QUERY, bdf, &m, NULL);
+
+	if (ret == -ENODEV && (m.has_list || explicit_set_is_list()))
+		fprintf(strangers, "%s%s", ftell(strangers) > 0 ? " " : "", bdf);
+	if (ret == 0 || ret == -ENODEV)
+		return 0;
+	report(bdf, ret);
+	return ret;
+}
+
+static void
+check_devices(DIR *dir, FILE *strangers)
+{
+	struct dirent *e;
+
+	while ((e = readdir(dir)) != NULL)
+		if (e->d_name[0] != '.' && ioasid_is_vfio(SYSFS_PCI, e->d_name) &&
+		    explicit_set_has_vfio(e->d_name) && check_device(e->d_name, strangers) < 0)
+			return;
+}
+
+/*
+ * EAL itself says of such a device only "cannot find TAILQ entry for PCI device!",
+ * before it calls us.
+ */
+static void
+check_list(void)
+{
+	DIR *dir = opendir(SYSFS_PCI);
+	char *text = NULL, pid[32];
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	if (dir != NULL && f != NULL)
+		check_devices(dir, f);
+	if (dir != NULL)
+		closedir(dir);
+	if (f != NULL)
+		fclose(f);
+	if (size > 0)
+		IOASID_LOG(WARNING,
+			   "the primary process%s does not use these devices, so they cannot be "
+			   "used here: [%s]. Give both processes the same -a list",
+			   primary_pid(pid, sizeof(pid)), text);
+	free(text);
+}
+
+int
+multiprocess_start(void)
+{
+	if (rte_eal_process_type() == RTE_PROC_PRIMARY)
+		return register_action(ACTION, handle_request);
+	check_list();
+	return 0;
+}
