@@ -24,7 +24,7 @@ TIMED_OUT = 124
 # Now and then, above all on a busy host, an emulated CPU loses its timer and the guest hangs
 # before COMMAND has started: nothing is lost by starting again. Four guests at once on two cores
 # take half a minute to boot.
-BOOT_LIMIT = 90      # seconds
+BOOT_LIMIT = 90       # seconds
 BOOT_ATTEMPTS = 3
 DRAIN = 30            # seconds that the rest of the output may take once COMMAND has ended
 KEPT_LOGS = 50
@@ -48,7 +48,7 @@ def run(options, kernel, command, environment):
             if time.monotonic() >= deadline:
                 raise LabError(f"the guest did not boot within {options.timeout:g} s", TIMED_OUT)
             say(f"the guest did not boot within {BOOT_LIMIT} s")
-    raise LabError(f"gave up after {BOOT_ATTEMPTS} attempts to boot")
+        raise LabError(f"gave up after {BOOT_ATTEMPTS} attempts to boot")
 
 
 def boot(options, kernel, command, environment, log, cleanup):

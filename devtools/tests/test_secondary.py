@@ -23,9 +23,14 @@ TWO_QUEUES = ["--rxq=2", "--txq=2", "--num-procs=2"]
 MULTI_FLOW = ["--txonly-multi-flow"]
 
 
-def primary(lab, *eal, app=(), **more):
-    return Testpmd(*allow(lab.NIC0, lab.NIC1), "--iova-mode=va", "-m", "256", *eal,
-                   app=[*TWO_QUEUES, "--proc-id=0", *MULTI_FLOW, *app], **more)
+def alone(lab, *bdfs, **more):
+    """A primary process that polls all queues: one a port."""
+    return Testpmd(*allow(*(bdfs or (lab.NIC0, lab.NIC1))), "--iova-mode=va", "-m", "256", **more)
+
+
+def primary(lab, **more):
+    """A primary process that leaves half of the queues to a second testpmd."""
+    return alone(lab, app=[*TWO_QUEUES, "--proc-id=0", *MULTI_FLOW], **more)
 
 
 def secondary(*eal, app=(), **more):
@@ -66,26 +71,26 @@ def receive_and_send(testpmd, other):
     wait_own_packets(testpmd, "RX", 100)
     testpmd.command("stop")
     other.command("stop")
-    before = other.stats(0)["RX-packets"]
+    other.command("set fwd rxonly")
+    other.command("start")
     testpmd.command("set fwd txonly")
     testpmd.command("start")
-    wait_own_packets(testpmd, "TX", 100)
+    # The rings were full of what nobody had fetched: at most 512 a port are old.
+    wait_own_packets(other, "RX", 1000)
     testpmd.command("stop")
-    assert other.stats(0)["RX-packets"] > before
+    other.command("stop")
 
 
 def test_proc_info(lab):
-    with primary(lab) as testpmd:
+    with alone(lab) as testpmd:
         testpmd.started()
         testpmd.command("start tx_first")
         testpmd.forwarded(1000)
         for _ in range(2):
             result = run("dpdk-proc-info", *both(lab), "--", "-p", "0x3", "--stats")
             assert result.returncode == 0
-            assert [int(n) >= 1000 for n in re.findall(r"RX-packets: +(\d+)", result.stdout)] == \
-                [True, True]
-            for bdf in (lab.NIC0, lab.NIC1):
-                assert f"{bdf}: from the primary process, device id " in result.stderr
+            received = re.findall(r"^  RX-packets: +(\d+)", result.stdout, re.M)
+            assert len(received) == 2 and min(map(int, received)) >= 1000
         testpmd.forwarded(1000)
         testpmd.quit()
 
@@ -93,7 +98,7 @@ def test_proc_info(lab):
 def test_dumpcap(lab, tmp_path):
     """dpdk-dumpcap takes no -a: here, the primary uses all that is bound."""
     capture = tmp_path / "capture.pcapng"
-    with primary(lab) as testpmd:
+    with alone(lab) as testpmd:
         testpmd.started()
         testpmd.command("start tx_first")
         for _ in range(2):
@@ -182,23 +187,21 @@ def test_other_list(lab, named):
 
 def test_stock_secondary(lab):
     """It gets no devices, and the primary says why."""
-    with primary(lab) as testpmd:
+    with alone(lab) as testpmd:
         testpmd.started()
         result = run("dpdk-proc-info", *both(lab), "--", "--stats", preload=False)
         assert result.returncode != 0
         testpmd.wait_for("a secondary process without dpdk-ioasid asked for VFIO devices")
         testpmd.forward(1000)
-        with secondary(*both(lab)) as other:
-            other.started()
-            assert other.ports() == [lab.NIC0, lab.NIC1]
-            other.quit()
+        result = run("dpdk-proc-info", *both(lab), "--", "--stats")
+        assert result.returncode == 0
         assert testpmd.output.count("without dpdk-ioasid asked") == 1
         testpmd.quit()
 
 
 def test_stock_primary(lab):
     """The secondary says whom it has asked, once."""
-    with primary(lab, preload=False) as testpmd:
+    with alone(lab, preload=False) as testpmd:
         testpmd.started()
         result = run("dpdk-proc-info", *both(lab), "--", "--stats")
         assert result.stderr.count("IOASID") == 1
@@ -270,7 +273,7 @@ WRONG = {
 
 
 def test_hostile_messages(lab):
-    with primary(lab) as testpmd:
+    with alone(lab) as testpmd:
         testpmd.started()
         testpmd.command("start tx_first")
         with peer() as client:
@@ -288,13 +291,8 @@ def test_hostile_messages(lab):
             assert os.readlink(f"/proc/self/fd/{descriptor}") == pci.cdev(lab.NIC0)
             os.close(descriptor)
         testpmd.forwarded(1000)
-        testpmd.command("stop")
-        with secondary(*both(lab)) as other:
-            other.started()
-            assert other.ports() == [lab.NIC0, lab.NIC1]
-            other.quit()
+        assert run("dpdk-proc-info", *both(lab), "--", "--stats").returncode == 0
         # EAL ends its channel at a message that has not its size; the primary goes on.
-        testpmd.command("start tx_first")
         with peer() as client:
             for garbage in (b"\xff" * 11, b"\xff" * 4096):
                 client.send(garbage)

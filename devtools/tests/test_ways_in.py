@@ -189,3 +189,9 @@ def test_application_at_risk(lab, way, by):
     output = application(way, *allow(lab.GROUP_NIC), *COMMON, *args, env=env)
     assert ports(output) == [lab.GROUP_NIC]
     check_at_risk(output, lab)
+
+
+def test_d_into_a_static_application(lab):
+    """Nothing can be redirected there: it must not go unnoticed."""
+    output = application("static_stock", "-d", plugin.PLUGIN, "--no-pci", *COMMON)
+    assert "IOASID: not in use: this program does not use DPDK's shared libraries" in output

@@ -7,6 +7,7 @@
  */
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -64,6 +65,26 @@ interpose_loaded(void)
 }
 
 /*
+ * Whether librte_eal.so is in the process for our sake only: then whoever loaded us has
+ * an EAL of its own, linked statically, whose calls nobody can redirect.
+ */
+static bool
+eal_came_with_us(void)
+{
+	void *eal = dlsym(RTLD_DEFAULT, "rte_eal_process_type");
+	struct link_map *ours = NULL, *others = NULL;
+	Dl_info info;
+
+	if (eal == NULL || dladdr1(&late, &info, (void **)&ours, RTLD_DL_LINKMAP) == 0 ||
+	    dladdr1(eal, &info, (void **)&others, RTLD_DL_LINKMAP) == 0)
+		return false;
+	/* In the order in which they were loaded. */
+	while (ours != NULL && ours != others)
+		ours = ours->l_next;
+	return ours != NULL;
+}
+
+/*
  * Early enough for -d: EAL loads plugins before it calls any of these functions but
  * rte_eal_init(). Who asked for the plugin must not go on without it, and a
  * constructor cannot fail.
@@ -71,6 +92,9 @@ interpose_loaded(void)
 static void __attribute__((constructor)) interpose_on_load(void)
 {
 	late = !first_in_scope();
+	if (late && eal_came_with_us())
+		IOASID_LOG(ERR, "not in use: this program does not use DPDK's shared libraries; "
+				"link librte_iommu_ioasid.a into it instead");
 	if (interpose_loaded() < 0)
 		abort();
 }

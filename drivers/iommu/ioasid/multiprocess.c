@@ -165,8 +165,8 @@ multiprocess_stop(void)
 
 /* DPDK allows one request of a name at a time. */
 static pthread_mutex_t request_lock = PTHREAD_MUTEX_INITIALIZER;
-/* The primary did not answer: said once, and later requests do not wait for long. */
-static bool primary_silent;
+/* Why the primary could not be asked: said once, and after silence no long wait again. */
+static int told;
 
 /* " (PID)" of the primary, which holds a lock on EAL's configuration; else "". */
 static const char *
@@ -215,9 +215,9 @@ report(const char *bdf, int err)
 {
 	char pid[32];
 
-	if (err == -ETIMEDOUT && primary_silent)
+	if (err != -ENODEV && err == told)
 		return;
-	primary_silent = err == -ETIMEDOUT;
+	told = err;
 	IOASID_LOG(ERR, "%s: the primary process%s %s", bdf, primary_pid(pid, sizeof(pid)),
 		   reason(err));
 }
@@ -253,7 +253,7 @@ ask_once(struct message *m, int *fd)
 	int ret;
 
 	memcpy(msg.param, m, sizeof(*m));
-	if (rte_mp_request_sync(&msg, &reply, primary_silent ? &impatience : &patience) < 0)
+	if (rte_mp_request_sync(&msg, &reply, told == -ETIMEDOUT ? &impatience : &patience) < 0)
 		return -rte_errno;
 	ret = reply.nb_received == 1 ? read_reply(&reply.msgs[0], m, fd) : -ETIMEDOUT;
 	free(reply.msgs);
