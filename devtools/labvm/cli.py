@@ -140,7 +140,8 @@ def parser():
 
 
 def subcommand(commands, name, function, text, epilog):
-    sub = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=epilog,
+    description = f"{text[0].upper()}{text[1:]}."
+    sub = commands.add_parser(name, help=text, description=description, epilog=epilog,
                               formatter_class=argparse.RawDescriptionHelpFormatter)
     sub.set_defaults(function=function)
     return sub

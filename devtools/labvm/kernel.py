@@ -24,7 +24,8 @@ KERNELS = {
 }
 
 FRAGMENT = os.path.join(LABVM, "kernel.config")
-TOOLS = ("apt-cache", "apt-get", "bc", "bison", "dpkg-deb", "flex", "gcc", "make", "perl", "tar", "xz")
+TOOLS = ("apt-cache", "apt-get", "bc", "bison", "dpkg-deb", "flex", "gcc", "make", "perl", "tar",
+         "xz")
 DISK_NEEDED = 4 << 30    # unpacked source 1.8 GB, archive 0.4 GB, objects 0.5 GB, and air
 MEMORY_NEEDED = 1 << 30
 ASK_AGAIN_AFTER = 24 * 3600
