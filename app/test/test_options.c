@@ -210,6 +210,8 @@ environment(void **state)
 	assert_non_null(strstr(logged(), OPTIONS_ENV ": \"-m\" is not an option of dpdk-ioasid"));
 	assert_true(options.allow_insecure);
 	assert_string_equal(options.dev, "/dev/x");
+	/* Whoever asks later must not take it for good, either. */
+	assert_int_equal(options_env(), -EINVAL);
 }
 
 int

@@ -211,10 +211,12 @@ options_env(void)
 {
 	/* The words stay referenced by `options`. */
 	static char *text;
+	static int result;
 	const char *env = getenv(OPTIONS_ENV);
 
 	if (env == NULL || text != NULL)
-		return 0;
+		return result;
 	text = strdup(env);
-	return text != NULL ? parse_words(text) : -ENOMEM;
+	result = text != NULL ? parse_words(text) : -ENOMEM;
+	return result;
 }
