@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fixtures of the tests that run in the lab, on its devices (devtools/lab)."""
 
+import glob
 import os
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -39,6 +42,52 @@ def lab():
     devices = Lab()
     devices.reset()
     yield devices
+
+
+# What the tests use of the distribution's drivers, besides those that testpmd is linked to.
+DRIVERS = {"bus_pci", "bus_vdev", "mempool_ring", "net_e1000", "net_null", "net_pcap", "net_ring"}
+
+
+class Drivers:
+    """EAL loads every driver of its directory, and that is half of each start: offer it few."""
+
+    def __init__(self, few):
+        [self.directory] = glob.glob("/usr/lib/*/dpdk/pmds-*")
+        self.few = few
+        for name in DRIVERS | linked("/usr/bin/dpdk-testpmd"):
+            for path in glob.glob(f"{self.directory}/librte_{name}.so.*"):
+                shutil.copy(path, few, follow_symlinks=False)
+
+    def offer_few(self):
+        subprocess.run(["mount", "--bind", self.few, self.directory], check=True)
+
+    def offer_all(self):
+        subprocess.run(["umount", self.directory], check=True)
+
+
+def linked(program):
+    """DPDK's libraries that a program needs: "eal", "net_bond" …"""
+    text = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"librte_(\w+)\.so", text))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_drivers(tmp_path_factory):
+    if "LAB_NIC0" not in os.environ:
+        yield None
+        return
+    drivers = Drivers(tmp_path_factory.mktemp("drivers"))
+    drivers.offer_few()
+    yield drivers
+    drivers.offer_all()
+
+
+@pytest.fixture
+def all_drivers(few_drivers):
+    """As a user starts it: with all that the distribution brings."""
+    few_drivers.offer_all()
+    yield
+    few_drivers.offer_few()
 
 
 def kernel_log():

@@ -22,6 +22,14 @@ def check_forwarding(testpmd, ports=(0, 1)):
         assert stats["RX-errors"] == 0
 
 
+def test_as_installed(lab, all_drivers):
+    with Testpmd(*allow(lab.NIC0, lab.NIC1), "--iova-mode=va") as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == [lab.NIC0, lab.NIC1]
+        check_forwarding(testpmd)
+        testpmd.quit()
+
+
 @pytest.mark.parametrize("memory", [["-m", "512"], []], ids=["preallocated", "dynamic"])
 @pytest.mark.parametrize("iova", ["va", "pa"])
 def test_two_nics(lab, iova, memory):
@@ -91,7 +99,8 @@ def test_e1000e(lab):
 
 def test_start_quit_ten_times(lab):
     for _ in range(10):
-        with Testpmd(*allow(lab.NIC0, lab.NIC1), "--iova-mode=va", "-m", "256") as testpmd:
+        with Testpmd(*allow(lab.NIC0, lab.NIC1), "--iova-mode=va", "-m", "128",
+                     app=["--disable-link-check"]) as testpmd:
             testpmd.started()
             assert testpmd.ports() == [lab.NIC0, lab.NIC1]
             testpmd.quit()

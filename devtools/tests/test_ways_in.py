@@ -55,7 +55,7 @@ def check_forwarding(testpmd, lab):
     testpmd.quit()
 
 
-def test_d_forwards(lab):
+def test_d_forwards(lab, all_drivers):
     with plugin_testpmd(*allow(lab.NIC0, lab.NIC1), app=()) as testpmd:
         check_forwarding(testpmd, lab)
 

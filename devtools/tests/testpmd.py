@@ -13,7 +13,7 @@ import plugin
 
 PROMPT = "testpmd> "
 # Generous: the processor is emulated. Nothing waits this long unless it is broken.
-START_TIMEOUT, COMMAND_TIMEOUT = 90, 60
+START_TIMEOUT, COMMAND_TIMEOUT, FORWARD_TIMEOUT = 180, 120, 300
 
 
 def allow(*bdfs):
@@ -112,13 +112,13 @@ class Testpmd:
     # ---- packets
 
     def forward(self, packets=100_000, ports=(0, 1)):
-        """Start forwarding with a burst, wait until each port has received that many."""
+        """Forward until each port has received that many; the statistics once all is still."""
         self.command("start tx_first")
-        stats = self.forwarded(packets, ports)
+        self.forwarded(packets, ports)
         self.command("stop")
-        return stats
+        return {port: self.stats(port) for port in ports}
 
-    def forwarded(self, packets, ports=(0, 1), timeout=60):
+    def forwarded(self, packets, ports=(0, 1), timeout=FORWARD_TIMEOUT):
         """Wait until each port has received `packets` more than now; its statistics."""
         goal = {port: self.stats(port)["RX-packets"] + packets for port in ports}
         deadline = time.monotonic() + timeout
