@@ -17,7 +17,7 @@ with this machine's own files as its root. Nothing that the guest writes survive
 
 DEVICES = """\
 COMMAND runs as root in the checkout, with 2 MiB hugepages at /dev/hugepages and /dev/ioasid as
-an alias of /dev/iommu. Its stdin is /dev/null; /tmp and /run are empty. Its environment is PATH,
+an alias of /dev/iommu. Its stdin is /dev/null; /run is empty. Its environment is PATH,
 HOME, TERM, all LAB_* and DPDK_IOASID_* variables of the caller, and
 
   LAB_NIC0, LAB_NIC1         NICs (igb), each alone in its IOMMU group, one cable between them,
