@@ -6,12 +6,17 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
 import pci
 
 NAMES = ("NIC0", "NIC1", "GROUP_NIC", "GROUP_HD", "EDU_NIC", "EDU")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "one_kernel: what it tests is the same on every kernel")
 
 
 class Lab:
@@ -51,12 +56,13 @@ DRIVERS = {"bus_pci", "bus_vdev", "mempool_ring", "net_e1000", "net_null", "net_
 class Drivers:
     """EAL loads every driver of its directory, and that is half of each start: offer it few."""
 
-    def __init__(self, few):
+    def __init__(self):
         [self.directory] = glob.glob("/usr/lib/*/dpdk/pmds-*")
-        self.few = few
+        self.few = tempfile.mkdtemp()
+        os.chmod(self.few, 0o755)  # some tests are another user's
         for name in DRIVERS | linked("/usr/bin/dpdk-testpmd"):
             for path in glob.glob(f"{self.directory}/librte_{name}.so.*"):
-                shutil.copy(path, few, follow_symlinks=False)
+                shutil.copy(path, self.few, follow_symlinks=False)
 
     def offer_few(self):
         subprocess.run(["mount", "--bind", self.few, self.directory], check=True)
@@ -72,11 +78,11 @@ def linked(program):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def few_drivers(tmp_path_factory):
+def few_drivers():
     if "LAB_NIC0" not in os.environ:
         yield None
         return
-    drivers = Drivers(tmp_path_factory.mktemp("drivers"))
+    drivers = Drivers()
     drivers.offer_few()
     yield drivers
     drivers.offer_all()

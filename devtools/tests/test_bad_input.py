@@ -26,6 +26,7 @@ def run(*eal, env=None, app=()):
                           stdin=subprocess.DEVNULL)
 
 
+@pytest.mark.one_kernel
 def test_no_such_device(lab):
     with Testpmd(*allow("0000:7f:00.0", lab.NIC0), *COMMON, app=ONE_PORT) as testpmd:
         testpmd.started()
@@ -45,6 +46,7 @@ def test_device_without_vfio_driver_is_skipped(lab):
 
 # Every malformed word is a row of app/test/test_options.c; here: how an application ends.
 
+@pytest.mark.one_kernel
 def test_malformed_option(lab):
     result = run("--no-huge", "--ioasid-dve", "/dev/iommu")
     assert result.returncode != 0
@@ -53,6 +55,7 @@ def test_malformed_option(lab):
     assert "Cannot init EAL: Invalid argument" in result.stderr
 
 
+@pytest.mark.one_kernel
 def test_foreign_word_in_environment(lab):
     result = run("--no-huge", env={"DPDK_IOASID_OPTS": "--allow-insecure-vfio -m 512"})
     assert result.returncode != 0
@@ -60,6 +63,7 @@ def test_foreign_word_in_environment(lab):
     assert "Cannot init EAL: Invalid argument" in result.stderr
 
 
+@pytest.mark.one_kernel
 def test_options_show_in_help(lab):
     result = run("--help")
     assert result.returncode == 0
@@ -68,6 +72,7 @@ def test_options_show_in_help(lab):
     assert "EAL common options" in result.stdout
 
 
+@pytest.mark.one_kernel
 def test_application_still_sees_its_own_arguments(lab):
     """EAL's promise: what follows our options and its own reaches the application."""
     with Testpmd("--allow-insecure-vfio", *allow(lab.NIC0), "--ioasid-dev", "/dev/iommu", *COMMON,
@@ -78,6 +83,7 @@ def test_application_still_sees_its_own_arguments(lab):
         testpmd.quit()
 
 
+@pytest.mark.one_kernel
 def test_node_is_something_else(lab):
     with Testpmd(*allow(lab.NIC0), *COMMON, "--ioasid-dev", "/dev/null", app=ONE_PORT) as testpmd:
         testpmd.started()
@@ -87,6 +93,7 @@ def test_node_is_something_else(lab):
         testpmd.quit()
 
 
+@pytest.mark.one_kernel
 def test_node_is_missing(lab):
     with Testpmd(*allow(lab.NIC0), *COMMON, "--ioasid-dev", "/dev/nothing",
                  app=ONE_PORT) as testpmd:

@@ -97,6 +97,7 @@ def test_e1000e(lab):
         testpmd.quit()
 
 
+@pytest.mark.one_kernel
 def test_start_quit_ten_times(lab):
     for _ in range(10):
         with Testpmd(*allow(lab.NIC0, lab.NIC1), "--iova-mode=va", "-m", "128",

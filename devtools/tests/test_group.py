@@ -88,6 +88,7 @@ def test_both_named(lab):
     assert not at_risk(output)
 
 
+@pytest.mark.one_kernel
 def test_both_named_the_flag_changes_nothing(lab):
     """No risk, no warning."""
     pci.bind(lab.GROUP_NIC, "vfio-pci")
@@ -106,6 +107,7 @@ def test_risk_accepted(lab, driver):
     assert at_risk(output) == [lab.GROUP_HD]
 
 
+@pytest.mark.one_kernel
 def test_risk_accepted_by_environment(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     with Testpmd(*allow(lab.GROUP_NIC), *COMMON, app=NOT_STARTED,
@@ -189,6 +191,7 @@ def test_no_list_disk_blocked(lab):
     check_refusal(output, lab, "not named by -a")
 
 
+@pytest.mark.one_kernel
 def test_short_bdf_names_the_same_device(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     pci.bind(lab.GROUP_HD, "vfio-pci")

@@ -60,6 +60,7 @@ def test_d_forwards(lab, all_drivers):
         check_forwarding(testpmd, lab)
 
 
+@pytest.mark.one_kernel
 def test_d_without_a_path(lab):
     """As installed: the dynamic linker finds the plugin. PMDs that are loaded after it count."""
     env = {"LD_LIBRARY_PATH": os.path.dirname(plugin.PLUGIN)}
@@ -68,6 +69,7 @@ def test_d_without_a_path(lab):
         check_forwarding(testpmd, lab)
 
 
+@pytest.mark.one_kernel
 def test_d_and_preload(lab):
     """Nothing is redirected where calls come here anyway."""
     with Testpmd("-d", plugin.PLUGIN, *allow(lab.NIC0), *COMMON,
@@ -78,6 +80,7 @@ def test_d_and_preload(lab):
         testpmd.quit()
 
 
+@pytest.mark.one_kernel
 def test_d_redirects_once(lab):
     with plugin_testpmd(*allow(lab.NIC0), "--log-level=iommu.ioasid:debug") as testpmd:
         testpmd.started()
@@ -87,6 +90,7 @@ def test_d_redirects_once(lab):
         testpmd.quit()
 
 
+@pytest.mark.one_kernel
 def test_d_pages_are_read_only_again(lab):
     """RELRO of the objects whose references were changed."""
     def writable():
@@ -123,6 +127,7 @@ def test_d_at_risk(lab):
         check_at_risk(testpmd.quit(), lab)
 
 
+@pytest.mark.one_kernel
 def test_d_both_named(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     pci.bind(lab.GROUP_HD, "vfio-pci")
@@ -134,6 +139,7 @@ def test_d_both_named(lab):
     assert AT_RISK not in output
 
 
+@pytest.mark.one_kernel
 def test_d_bad_options(lab):
     with plugin_testpmd(*allow(lab.NIC0), env={"DPDK_IOASID_OPTS": "--nonsense"}) as testpmd:
         output = testpmd.failed()
@@ -172,6 +178,7 @@ def test_application(lab, way):
     assert output.count(" leaves") == output.count(" joined") == 2
 
 
+@pytest.mark.one_kernel
 @pytest.mark.parametrize("way", LINKED)
 def test_application_refused(lab, way):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
@@ -180,6 +187,7 @@ def test_application_refused(lab, way):
     check_refused(output, lab)
 
 
+@pytest.mark.one_kernel
 @pytest.mark.parametrize("by", ["argument", "environment"])
 @pytest.mark.parametrize("way", LINKED)
 def test_application_at_risk(lab, way, by):
@@ -191,6 +199,7 @@ def test_application_at_risk(lab, way, by):
     check_at_risk(output, lab)
 
 
+@pytest.mark.one_kernel
 def test_d_into_a_static_application(lab):
     """Nothing can be redirected there: it must not go unnoticed."""
     output = application("static_stock", "-d", plugin.PLUGIN, "--no-pci", *COMMON)
