@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -11,7 +12,7 @@ import pci
 import plugin
 from testpmd import Testpmd, allow
 
-pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
+pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers", "installed")
 
 COMMON = ("--iova-mode=va", "-m", "128")
 NOT_STARTED = ["--disable-device-start", "--port-topology=chained"]
@@ -19,10 +20,19 @@ INSECURE = "--allow-insecure-vfio"
 AT_RISK = "these PCI BDFs are also at risk: ["
 STOCK = "EAL: Using IOMMU type"
 BUILD = os.path.abspath(os.path.join(os.path.dirname(plugin.PLUGIN), "../../.."))
+# EAL's -d refuses what others may write to, as a checkout below /tmp.
+INSTALLED = "/usr/local/lib/librte_iommu_ioasid.so"
 LINKED = ("linked", "linked_last", "static")
 
 
-def plugin_testpmd(*eal, env=None, app=NOT_STARTED, name=plugin.PLUGIN):
+@pytest.fixture(scope="module")
+def installed():
+    shutil.copy(plugin.PLUGIN, INSTALLED)
+    yield
+    os.unlink(INSTALLED)
+
+
+def plugin_testpmd(*eal, env=None, app=NOT_STARTED, name=INSTALLED):
     return Testpmd("-d", name, *eal, *COMMON, preload=False, env=env, app=app)
 
 
@@ -63,17 +73,17 @@ def test_d_forwards(lab, all_drivers):
 @pytest.mark.one_kernel
 def test_d_without_a_path(lab):
     """As installed: the dynamic linker finds the plugin. PMDs that are loaded after it count."""
-    env = {"LD_LIBRARY_PATH": os.path.dirname(plugin.PLUGIN)}
+    env = {"LD_LIBRARY_PATH": os.path.dirname(INSTALLED)}
     with plugin_testpmd(*allow(lab.NIC0, lab.NIC1), env=env, app=(),
-                        name=os.path.basename(plugin.PLUGIN)) as testpmd:
+                        name=os.path.basename(INSTALLED)) as testpmd:
         check_forwarding(testpmd, lab)
 
 
 @pytest.mark.one_kernel
 def test_d_and_preload(lab):
     """Nothing is redirected where calls come here anyway."""
-    with Testpmd("-d", plugin.PLUGIN, *allow(lab.NIC0), *COMMON,
-                 "--log-level=iommu.ioasid:debug", app=NOT_STARTED) as testpmd:
+    with Testpmd("-d", INSTALLED, *allow(lab.NIC0), *COMMON, "--log-level=iommu.ioasid:debug",
+                 env={"LD_PRELOAD": INSTALLED}, app=NOT_STARTED) as testpmd:
         testpmd.started()
         check_native(testpmd.output, lab.NIC0)
         assert "redirected" not in testpmd.output
@@ -106,7 +116,7 @@ def test_d_pages_are_read_only_again(lab):
         testpmd.started()
         ours = {name: int(end, 16) - int(start, 16) for name, (start, end) in writable().items()}
         testpmd.quit()
-    ours.pop(plugin.PLUGIN)
+    ours.pop(INSTALLED)
     assert ours == stock
 
 
@@ -202,5 +212,5 @@ def test_application_at_risk(lab, way, by):
 @pytest.mark.one_kernel
 def test_d_into_a_static_application(lab):
     """Nothing can be redirected there: it must not go unnoticed."""
-    output = application("static_stock", "-d", plugin.PLUGIN, "--no-pci", *COMMON)
+    output = application("static_stock", "-d", INSTALLED, "--no-pci", *COMMON)
     assert "IOASID: not in use: this program does not use DPDK's shared libraries" in output
