@@ -18,6 +18,8 @@
 #include "log.h"
 #include "redirect.h"
 
+#define PLUGIN "librte_iommu_ioasid.so"
+
 /*
  * Only their addresses are wanted, so not from DPDK's headers, which do not have all of
  * them in every version. The library is linked with -Bsymbolic-functions: these are
@@ -32,7 +34,22 @@ static const struct redirect interposed[] = { INTERPOSED(ENTRY) };
 
 static bool late;
 
-/* Whether the symbol scope of the program leads to us without our doing. */
+static bool
+in_some_copy_of_the_plugin(void *address)
+{
+	const char *slash;
+	Dl_info info;
+
+	if (dladdr(address, &info) == 0 || info.dli_fname == NULL)
+		return false;
+	slash = strrchr(info.dli_fname, '/');
+	return strncmp(slash != NULL ? slash + 1 : info.dli_fname, PLUGIN, strlen(PLUGIN)) == 0;
+}
+
+/*
+ * Whether the symbol scope of the program leads to the plugin without our doing: to this
+ * copy of it, or to one from elsewhere, which has seen the options and does the work.
+ */
 static bool
 first_in_scope(void)
 {
@@ -43,7 +60,7 @@ first_in_scope(void)
 		return false;
 	found = dlsym(program, interposed[0].name);
 	dlclose(program);
-	return (uintptr_t)found == (uintptr_t)interposed[0].to;
+	return found != NULL && in_some_copy_of_the_plugin(found);
 }
 
 int
