@@ -54,6 +54,11 @@ struct device {
 	unsigned int cdev; /* N of vfioN */
 	bool plugged;
 	bool stale;
+	/* SR-IOV */
+	bool is_pf;
+	struct device *pf; /* of a virtual function */
+	unsigned int vfs;  /* of a physical one, in use */
+	uint8_t token[16];
 	struct iommufd *iommufd; /* bound to it */
 	uint32_t id;
 	struct ioas *ioas; /* attached to it */

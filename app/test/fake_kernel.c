@@ -29,6 +29,8 @@ struct file {
 	struct iommufd *iommufd; /* FILE_IOMMUFD */
 	struct device *dev;      /* FILE_CDEV */
 	bool bound;              /* the device was bound through this very file */
+	bool read_only;
+	bool inherited; /* not close-on-exec */
 };
 
 /* A group exists for as long as a test says so. */
@@ -285,6 +287,8 @@ unbind(struct device *dev)
 	struct iommufd *ctx = dev->iommufd;
 
 	iommufd_detach(dev);
+	if (dev->pf != NULL)
+		dev->pf->vfs--;
 	iommufd_put_id(ctx, dev->id);
 	dev->iommufd = NULL;
 	iommufd_put(ctx);
@@ -309,22 +313,67 @@ fake_close(int fd)
 
 /* VFIO */
 
+/* Before 6.17 only as much as there is of the struct is looked at. */
+static int
+copy_bind(struct kabi_bind_token *cmd, const void *arg)
+{
+	const uint32_t known = fake_machine.asks_token ? KABI_BIND_TOKEN : 0;
+	int ret = 0;
+
+	if (fake_machine.asks_token)
+		ret = copy_struct(cmd, sizeof(*cmd), sizeof(cmd->bind), arg);
+	else
+		memcpy(&cmd->bind, arg, sizeof(cmd->bind));
+	if (ret < 0)
+		return ret;
+	if (cmd->bind.argsz < sizeof(cmd->bind) || cmd->bind.flags & ~known ||
+	    cmd->bind.iommufd < 0)
+		return -EINVAL;
+	return 0;
+}
+
+static int
+match_token(struct device *dev, const uint8_t *token)
+{
+	struct device *pf = dev->pf != NULL ? dev->pf : dev;
+
+	if (dev->pf != NULL && !device_has_cdev(pf))
+		return token == NULL ? 0 : -EINVAL;
+	if (dev->pf == NULL && !dev->is_pf)
+		return token == NULL ? 0 : -EINVAL;
+	if (dev->pf == NULL && dev->vfs == 0) {
+		if (token != NULL)
+			memcpy(dev->token, token, sizeof(dev->token));
+		return 0;
+	}
+	if (token == NULL || memcmp(token, pf->token, sizeof(pf->token)) != 0)
+		return -EACCES;
+	return 0;
+}
+
 static int
 bind_device(struct file *file, void *arg)
 {
 	struct device *dev = file->dev;
 	struct file *iommufd;
+	struct kabi_bind_token with_token = { 0 };
 	struct kabi_bind cmd;
-	int ret = copy_struct(&cmd, sizeof(cmd), sizeof(cmd), arg);
+	int ret = copy_bind(&with_token, arg);
 
 	if (ret < 0)
 		return ret;
-	if (cmd.iommufd < 0 || cmd.flags != 0)
-		return -EINVAL;
+	cmd = with_token.bind;
 	if (find_group(dev->pci.group)->legacy_open)
 		return -EBUSY;
 	if (file->bound)
 		return -EINVAL;
+	if (fake_machine.asks_token) {
+		ret = match_token(dev, cmd.flags & KABI_BIND_TOKEN
+					       ? (const void *)(uintptr_t)with_token.token_uuid_ptr
+					       : NULL);
+		if (ret < 0)
+			return ret;
+	}
 	iommufd = find_file(cmd.iommufd);
 	if (iommufd == NULL)
 		return -EBADF;
@@ -345,6 +394,8 @@ bind_device(struct file *file, void *arg)
 	dev->iommufd = iommufd->iommufd;
 	dev->iommufd->refs++;
 	dev->id = iommufd_take_id(dev->iommufd);
+	if (dev->pf != NULL)
+		dev->pf->vfs++;
 	file->bound = true;
 	((struct kabi_bind *)arg)->out_devid = dev->id;
 	return 0;
@@ -371,6 +422,20 @@ detach_device(struct file *file, void *arg)
 	return 0;
 }
 
+/* Of all features only the token is there. */
+static int
+device_feature(struct file *file, void *arg)
+{
+	const struct kabi_feature_token *cmd = arg;
+
+	if (cmd->argsz < sizeof(*cmd) || cmd->flags != KABI_FEATURE_SET_VF_TOKEN)
+		return -EINVAL;
+	if (!file->dev->is_pf)
+		return -ENOTTY;
+	memcpy(file->dev->token, cmd->uuid, sizeof(cmd->uuid));
+	return 0;
+}
+
 static int
 cdev_ioctl(struct file *file, unsigned long request, void *arg)
 {
@@ -383,6 +448,8 @@ cdev_ioctl(struct file *file, unsigned long request, void *arg)
 		return attach_device(file, arg);
 	if (request == KABI_DETACH)
 		return detach_device(file, arg);
+	if (request == KABI_FEATURE)
+		return device_feature(file, arg);
 	return -ENOTTY;
 }
 
@@ -438,11 +505,38 @@ fake_rdev(int fd, dev_t *rdev)
 	return ret;
 }
 
+static int
+do_adopt(int fd)
+{
+	struct file *file = find_file(fd);
+
+	if (file == NULL)
+		return -EBADF;
+	if (file->read_only)
+		return -EACCES;
+	file->inherited = false;
+	return 0;
+}
+
+static int
+fake_adopt(int fd)
+{
+	int ret;
+
+	pthread_mutex_lock(&lock);
+	ret = begin(FAKE_ADOPT);
+	if (ret == 0)
+		ret = do_adopt(fd);
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
 static const struct ioasid_sys fake_sys = {
 	.open = fake_open,
 	.close = fake_close,
 	.ioctl = fake_ioctl,
 	.rdev = fake_rdev,
+	.adopt = fake_adopt,
 };
 
 /* The machine */
@@ -545,6 +639,48 @@ void
 fake_set_stale(const char *bdf)
 {
 	get_plugged(bdf)->stale = true;
+}
+
+void
+fake_set_physical(const char *bdf)
+{
+	get_plugged(bdf)->is_pf = true;
+	fake_sysfs_write(bdf, "sriov_totalvfs", "7\n");
+}
+
+void
+fake_set_virtual(const char *bdf, const char *physical)
+{
+	get_plugged(bdf)->pf = get_plugged(physical);
+}
+
+const uint8_t *
+fake_token(const char *bdf)
+{
+	return get_plugged(bdf)->token;
+}
+
+int
+fake_open_elsewhere(const char *path, bool read_only)
+{
+	struct file *file;
+	int fd;
+
+	pthread_mutex_lock(&lock);
+	fd = do_open(path, O_RDWR);
+	file = find_file(fd);
+	if (file == NULL)
+		fake_die("there is no %s", path);
+	file->read_only = read_only;
+	file->inherited = true;
+	pthread_mutex_unlock(&lock);
+	return fd;
+}
+
+bool
+fake_is_close_on_exec(int fd)
+{
+	return !find_file(fd)->inherited;
 }
 
 void

@@ -9,8 +9,8 @@
  *
  * It keeps the kernel's own rules (drivers/iommu/iommufd, drivers/vfio) and none of
  * the library's: with an unjoined device in the group it attaches happily, as the
- * kernel does. Deliberately not modelled: PASIDs, VF tokens, no-IOMMU mode, IOVAs
- * chosen by the kernel, calls that the library does not make (ENOTTY).
+ * kernel does. Deliberately not modelled: PASIDs, no-IOMMU mode, IOVAs chosen by the
+ * kernel, calls that the library does not make (ENOTTY).
  *
  * Calls from several threads are safe once the machine is set up.
  */
@@ -50,6 +50,7 @@ struct fake_machine {
 	bool not_coherent;      /* the IOMMU does not snoop: BIND is EINVAL */
 	uint64_t aperture_last; /* last IOVA that the IOMMU can translate */
 	uint64_t memlock;       /* bytes that may be pinned */
+	bool asks_token;        /* BIND knows VF tokens, as since Linux 6.17 */
 	uint64_t bad_va;        /* first byte of a hole of one page in the process; 0: none */
 };
 
@@ -72,6 +73,11 @@ void fake_unplug(const char *bdf);
 void fake_set_driver(const char *bdf, const char *driver);
 /* The node of the device's cdev is a stale one: another device number. */
 void fake_set_stale(const char *bdf);
+/* The device is an SR-IOV physical function; a virtual function of that one. */
+void fake_set_physical(const char *bdf);
+void fake_set_virtual(const char *bdf, const char *physical);
+/* The VF token of a physical function: 16 bytes. */
+const uint8_t *fake_token(const char *bdf);
 /* State of a group: /dev/vfio/N open; not on its default domain; 1:1 region. */
 void fake_set_legacy_open(uint32_t group, bool open);
 void fake_set_foreign_domain(uint32_t group, bool foreign);
@@ -89,9 +95,10 @@ void fake_sysfs_mkdir(const char *bdf, const char *file);
 void fake_sysfs_symlink(const char *bdf, const char *file, const char *target);
 
 /* What fails and is counted besides the ioctls, whose key is the request. */
-#define FAKE_ANY  0ul
-#define FAKE_OPEN 1ul
-#define FAKE_RDEV 2ul
+#define FAKE_ANY   0ul
+#define FAKE_OPEN  1ul
+#define FAKE_RDEV  2ul
+#define FAKE_ADOPT 3ul
 
 /*
  * The nth (from 1) call from now on of a kind fails with -err and does nothing. Up to
@@ -101,6 +108,13 @@ void fake_fail(unsigned long request, unsigned int nth, int err);
 unsigned int fake_fail_clear(void);
 /* Calls of a kind since fake_start(). */
 unsigned int fake_count(unsigned long request);
+
+/*
+ * Files as somebody else opens them, to be inherited: not close-on-exec, in the table of
+ * open files like others.
+ */
+int fake_open_elsewhere(const char *path, bool read_only);
+bool fake_is_close_on_exec(int fd);
 
 /* What is so in the kernel. */
 unsigned int fake_open_files(void);

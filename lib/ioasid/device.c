@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "internal.h"
@@ -70,25 +71,54 @@ read_rdev(const struct ioasid_device *dev, dev_t *rdev)
 	return 0;
 }
 
-/* A stale node in a container's /dev could be another device by now: compare numbers. */
-static int
-check_rdev(const struct ioasid_device *dev, dev_t wanted)
+static bool
+is_device(int fd, dev_t wanted)
 {
 	dev_t rdev;
-	int ret = ioasid_sys->rdev(dev->fd, &rdev);
 
-	if (ret < 0 || rdev != wanted)
+	return ioasid_sys->rdev(fd, &rdev) == 0 && rdev == wanted;
+}
+
+/* A stale node in a container's /dev could be another device by now: compare numbers. */
+static int
+open_node(struct ioasid_device *dev, dev_t wanted)
+{
+	char node[sizeof(CDEV_DIR) + IOASID_CDEV_SIZE + 1];
+
+	snprintf(node, sizeof(node), CDEV_DIR "/%s", dev->cdev);
+	dev->fd = ioasid_sys->open(node, O_RDWR);
+	if (dev->fd < 0)
+		return error_call(CALL_OPEN_CDEV, dev->fd, dev->bdf, node);
+	if (is_device(dev->fd, wanted))
+		return 0;
+	ioasid_sys->close(dev->fd);
+	return error_set(EPROTO,
+			 "%s: %s is not device %u:%u: the node is stale, make it anew (udevadm "
+			 "trigger, or the container's device list)",
+			 dev->bdf, node, major(wanted), minor(wanted));
+}
+
+static int
+adopt_fd(struct ioasid_device *dev, int fd, dev_t wanted)
+{
+	char name[256];
+	int ret = given_adopt(fd, dev->bdf);
+
+	if (ret < 0)
+		return ret;
+	if (!is_device(fd, wanted))
 		return error_set(EPROTO,
-				 "%s: " CDEV_DIR "/%s is not device %u:%u: the node is stale, "
-				 "make it anew (udevadm trigger, or the container's device list)",
-				 dev->bdf, dev->cdev, major(wanted), minor(wanted));
+				 "%s: fd %d is %s and not its device node, which is " CDEV_DIR
+				 "/%s (%u:%u)",
+				 dev->bdf, fd, given_name(fd, name, sizeof(name)), dev->cdev,
+				 major(wanted), minor(wanted));
+	dev->fd = fd;
 	return 0;
 }
 
 static int
-open_cdev(struct ioasid_device *dev)
+open_cdev(struct ioasid_device *dev, int given)
 {
-	char node[sizeof(CDEV_DIR) + IOASID_CDEV_SIZE + 1];
 	dev_t rdev;
 	int ret;
 
@@ -102,30 +132,87 @@ open_cdev(struct ioasid_device *dev)
 	ret = read_rdev(dev, &rdev);
 	if (ret < 0)
 		return ret;
-	snprintf(node, sizeof(node), CDEV_DIR "/%s", dev->cdev);
-	dev->fd = ioasid_sys->open(node, O_RDWR);
-	if (dev->fd < 0)
-		return error_call(CALL_OPEN_CDEV, dev->fd, dev->bdf, node);
-	ret = check_rdev(dev, rdev);
-	if (ret < 0)
-		ioasid_sys->close(dev->fd);
+	return given >= 0 ? adopt_fd(dev, given, rdev) : open_node(dev, rdev);
+}
+
+/* BIND as every kernel knows it, or with a token. */
+static int
+bind_ioctl(struct ioasid_device *dev, const uint8_t *token)
+{
+	struct kabi_bind_token arg = {
+		.bind = { .argsz = sizeof(arg.bind), .iommufd = dev->ctx->fd },
+	};
+	int ret;
+
+	if (token != NULL) {
+		arg.bind.argsz = sizeof(arg);
+		arg.bind.flags = KABI_BIND_TOKEN;
+		arg.token_uuid_ptr = (uintptr_t)token;
+	}
+	ret = ioasid_sys->ioctl(dev->fd, KABI_BIND, &arg);
+	if (ret == 0)
+		dev->devid = arg.bind.out_devid;
 	return ret;
 }
 
-static int
-bind_kernel(struct ioasid_device *dev)
+/* Only the physical function of an SR-IOV device has this file. */
+static bool
+is_physical_function(const struct ioasid_device *dev)
 {
-	struct kabi_bind bind = { .argsz = sizeof(bind), .iommufd = dev->ctx->fd };
-	char holders[256] = "";
-	int ret = ioasid_sys->ioctl(dev->fd, KABI_BIND, &bind);
+	char path[PATH_MAX];
 
-	if (ret < 0) {
-		if (ret == -EPERM || ret == -EBUSY || ret == -EINVAL)
-			holder_describe(dev->sysfs, dev->bdf, holders, sizeof(holders));
-		return error_call(CALL_BIND, ret, dev->bdf, holders);
-	}
-	dev->devid = bind.out_devid;
+	snprintf(path, sizeof(path), "%s/%s/sriov_totalvfs", dev->sysfs, dev->bdf);
+	return access(path, F_OK) == 0;
+}
+
+/*
+ * BIND of a physical function sets the token. Before Linux 6.17 it takes none (EINVAL), and
+ * asks none of the virtual functions; but /dev/vfio/GROUP does, so it is set all the same.
+ */
+static int
+bind_physical_function(struct ioasid_device *dev, const uint8_t *token)
+{
+	struct kabi_feature_token feature = {
+		.argsz = sizeof(feature),
+		.flags = KABI_FEATURE_SET_VF_TOKEN,
+	};
+	int ret = bind_ioctl(dev, token);
+
+	if (ret != -EINVAL && ret != -E2BIG)
+		return ret;
+	ret = bind_ioctl(dev, NULL);
+	if (ret < 0)
+		return ret;
+	memcpy(feature.uuid, token, sizeof(feature.uuid));
+	ioasid_sys->ioctl(dev->fd, KABI_FEATURE, &feature);
+	dev->token_unchecked = true;
 	return 0;
+}
+
+/* The kernel refuses a token where none is needed, so first comes BIND without. */
+static int
+bind_with_token(struct ioasid_device *dev, const uint8_t *token)
+{
+	int ret;
+
+	if (is_physical_function(dev))
+		return bind_physical_function(dev, token);
+	ret = bind_ioctl(dev, NULL);
+	return ret == -EACCES ? bind_ioctl(dev, token) : ret;
+}
+
+static int
+bind_kernel(struct ioasid_device *dev, const uint8_t *token)
+{
+	char holders[256] = "";
+	int ret = token != NULL ? bind_with_token(dev, token) : bind_ioctl(dev, NULL);
+
+	if (ret >= 0)
+		return 0;
+	if (ret == -EPERM || ret == -EBUSY || ret == -EINVAL)
+		holder_describe(dev->sysfs, dev->bdf, holders, sizeof(holders));
+	return error_call(token != NULL && ret == -EACCES ? CALL_TOKEN : CALL_BIND, ret, dev->bdf,
+			  holders);
 }
 
 static void
@@ -155,18 +242,20 @@ device_new(struct ioasid_ctx *ctx, const char *sysfs, const char *bdf, unsigned 
 }
 
 static int
-join(struct ioasid_device *dev)
+join(struct ioasid_device *dev, const struct ioasid_join_how *how)
 {
 	int ret = ioasid_group_read(dev->sysfs, dev->bdf, &dev->group);
 
 	if (ret < 0)
 		return ret;
-	ret = open_cdev(dev);
+	ret = open_cdev(dev, how->fd);
 	if (ret < 0)
 		return ret;
-	ret = bind_kernel(dev);
+	ret = bind_kernel(dev, how->vf_token);
 	if (ret < 0) {
-		ioasid_sys->close(dev->fd);
+		/* One that was given stays the giver's. */
+		if (how->fd < 0)
+			ioasid_sys->close(dev->fd);
 		return ret;
 	}
 	LIST_INSERT_HEAD(&dev->ctx->devices, dev, entry);
@@ -177,15 +266,24 @@ int
 ioasid_join(struct ioasid_ctx *ctx, const char *sysfs, const char *bdf, unsigned int flags,
 	    struct ioasid_device **out)
 {
+	const struct ioasid_join_how how = { .flags = flags, .fd = -1 };
+
+	return ioasid_join_with(ctx, sysfs, bdf, &how, out);
+}
+
+int
+ioasid_join_with(struct ioasid_ctx *ctx, const char *sysfs, const char *bdf,
+		 const struct ioasid_join_how *how, struct ioasid_device **out)
+{
 	struct ioasid_device *dev;
 	int ret;
 
-	if (flags & ~IOASID_IMPLICIT_GROUP)
-		return error_set(EINVAL, "%s: join with unknown flags 0x%x", bdf, flags);
+	if (how->flags & ~IOASID_IMPLICIT_GROUP)
+		return error_set(EINVAL, "%s: join with unknown flags 0x%x", bdf, how->flags);
 	/* Cut to our size it could be the name of another device. */
 	if (strlen(bdf) >= IOASID_BDF_SIZE)
 		return error_set(ENODEV, "\"%.40s\" is not the address of a device", bdf);
-	dev = device_new(ctx, sysfs, bdf, flags);
+	dev = device_new(ctx, sysfs, bdf, how->flags);
 	if (dev == NULL)
 		return error_set(ENOMEM, "%s: out of memory", bdf);
 
@@ -193,7 +291,7 @@ ioasid_join(struct ioasid_ctx *ctx, const char *sysfs, const char *bdf, unsigned
 	if (device_find(ctx, bdf) != NULL)
 		ret = error_set(EEXIST, "%s has joined %s already", bdf, ctx->path);
 	else
-		ret = join(dev);
+		ret = join(dev, how);
 	pthread_mutex_unlock(&ctx->lock);
 	if (ret < 0) {
 		device_free(dev);
@@ -379,6 +477,12 @@ const char *
 ioasid_device_cdev(const struct ioasid_device *dev)
 {
 	return dev->cdev;
+}
+
+bool
+ioasid_device_token_unchecked(const struct ioasid_device *dev)
+{
+	return dev->token_unchecked;
 }
 
 /* ATTACH replaces the group, and moves the siblings: by any thread, so lock. */

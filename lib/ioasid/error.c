@@ -67,6 +67,15 @@ static const struct {
 	  "the kernel's VFIO has no device cdevs: it needs Linux 6.6 and "
 	  "CONFIG_VFIO_DEVICE_CDEV" },
 
+	{ CALL_BIND, EACCES,
+	  "it is a virtual function whose physical function is on a VFIO driver, or one whose "
+	  "virtual functions are in use: give the VF token that they share, for DPDK by "
+	  "--vfio-vf-token UUID" },
+
+	{ CALL_TOKEN, EACCES,
+	  "the VF token is not the one that its physical function, or the users of its virtual "
+	  "functions, have set: give both programs the same, for DPDK by --vfio-vf-token UUID" },
+
 	{ CALL_ATTACH, EINVAL, "has not joined, or its IOMMU group is attached to another IOASID" },
 	{ CALL_ATTACH, ENOENT, "there is no such IOASID" },
 	{ CALL_ATTACH, EADDRINUSE,
@@ -103,10 +112,11 @@ static const struct {
 
 static const char *const call_names[] = {
 	[CALL_OPEN] = "open",     [CALL_OPEN_CDEV] = "open",
-	[CALL_BIND] = "JOIN",     [CALL_ATTACH] = "ATTACH",
-	[CALL_DETACH] = "DETACH", [CALL_ALLOC] = "allocate an IOASID",
-	[CALL_FREE] = "free",     [CALL_RANGES] = "IOVA ranges",
-	[CALL_MAP] = "map",       [CALL_UNMAP] = "unmap",
+	[CALL_BIND] = "JOIN",     [CALL_TOKEN] = "JOIN",
+	[CALL_ATTACH] = "ATTACH", [CALL_DETACH] = "DETACH",
+	[CALL_FREE] = "free",     [CALL_ALLOC] = "allocate an IOASID",
+	[CALL_MAP] = "map",       [CALL_RANGES] = "IOVA ranges",
+	[CALL_UNMAP] = "unmap",
 };
 
 static const char *

@@ -8,6 +8,7 @@ enum ioasid_call {
 	CALL_OPEN,      /* subject: path */
 	CALL_OPEN_CDEV, /* subject: BDF */
 	CALL_BIND,      /* subject: BDF */
+	CALL_TOKEN,     /* subject: BDF; BIND with a VF token */
 	CALL_ATTACH,    /* subject: BDF */
 	CALL_DETACH,    /* subject: BDF */
 	CALL_ALLOC,     /* subject: path */

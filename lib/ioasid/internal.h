@@ -33,6 +33,7 @@ struct ioasid_device {
 	int fd;
 	uint32_t devid;
 	unsigned int flags;
+	bool token_unchecked;
 	char bdf[IOASID_BDF_SIZE];
 	char cdev[IOASID_CDEV_SIZE];
 	char *sysfs;
@@ -70,6 +71,15 @@ bool group_reserves(const struct ioasid_reserved *r);
  * processes that have one of its nodes open. "" if nobody was found.
  */
 void holder_describe(const char *sysfs, const char *bdf, char *buf, size_t size);
+
+/* given.c */
+/*
+ * Take a descriptor that somebody else has opened, and that is said to be `what`: 0 or
+ * -errno with the sentence set; then it stays the caller's.
+ */
+int given_adopt(int fd, const char *what);
+/* What /proc calls an fd, "/dev/null"; "?" if it cannot be told. */
+const char *given_name(int fd, char *buf, size_t size);
 
 /* map.c */
 struct map *map_first(struct space *space, uint64_t iova, uint64_t last);

@@ -122,6 +122,22 @@ const char *ioasid_error(void);
 int ioasid_open(const char *path, struct ioasid_ctx **ctx);
 
 /**
+ * The same on a descriptor that somebody else has opened, for a process that may not
+ * open the node itself. Pinned memory is charged to the process that maps, and to its
+ * user, whoever opened it.
+ *
+ * @param fd an open /dev/ioasid; the context's from a success on (ioasid_close() closes
+ *   it), else still the caller's. Becomes close-on-exec. All copies are one open
+ *   /dev/ioasid, one unit of security: no other process should keep one
+ * @param ctx the new context; its ioasid_path() is "fd N"
+ * @return 0;
+ *   -EBADF not open; -EACCES not open for reading and writing;
+ *   -ENOTTY it is something else;
+ *   -ENOMEM.
+ */
+int ioasid_open_fd(int fd, struct ioasid_ctx **ctx);
+
+/**
  * Make every joined device leave, free every IOASID with its maps, close. The
  * device handles become invalid.
  *
@@ -132,7 +148,7 @@ void ioasid_close(struct ioasid_ctx *ctx);
 /** @return the context's file descriptor (close-on-exec); it stays the context's. */
 int ioasid_fd(const struct ioasid_ctx *ctx);
 
-/** @return the path that was opened; valid as long as the context. */
+/** @return the path that was opened, or "fd N"; valid as long as the context. */
 const char *ioasid_path(const struct ioasid_ctx *ctx);
 
 /**
@@ -244,7 +260,7 @@ bool ioasid_is_at_risk(struct ioasid_ctx *ctx, const struct ioasid_member *membe
  *   -EEXIST has joined this context already;
  *   -ENODEV no such device; -ENOENT not bound to a VFIO driver, no IOMMU group, or
  *   a kernel without device cdevs;
- *   -EACCES its cdev may not be opened; -EINVAL unknown flag;
+ *   -EACCES its cdev may not be opened, or it wants a VF token; -EINVAL unknown flag;
  *   -EPROTO the node under /dev/vfio/devices is another device's;
  *   kernel errors of VFIO_DEVICE_BIND_IOMMUFD:
  *   -EBUSY the group is open by /dev/vfio/GROUP, or not on its default domain;
@@ -253,6 +269,37 @@ bool ioasid_is_at_risk(struct ioasid_ctx *ctx, const struct ioasid_member *membe
  */
 int ioasid_join(struct ioasid_ctx *ctx, const char *sysfs, const char *bdf, unsigned int flags,
 		struct ioasid_device **dev);
+
+/** Size of a VF token, a UUID in binary form. */
+#define IOASID_TOKEN_SIZE 16
+
+/** How a device joins: for ioasid_join_with(). */
+struct ioasid_join_how {
+	unsigned int flags; /**< 0 or IOASID_IMPLICIT_GROUP */
+	/**
+	 * Its cdev, opened by somebody else; -1: open it. The device's from a success on
+	 * (ioasid_leave() closes it), else still the caller's. Becomes close-on-exec. The
+	 * device stays bound, and its group taken, as long as anybody keeps a copy.
+	 */
+	int fd;
+	/**
+	 * IOASID_TOKEN_SIZE bytes, NULL: none. The secret that the users of an SR-IOV
+	 * physical function and of its virtual functions share when both are on vfio-pci:
+	 * set by whoever joins the PF, asked of whoever joins a VF. Other devices ignore it.
+	 */
+	const uint8_t *vf_token;
+};
+
+/**
+ * JOIN as ioasid_join(), which is this with flags, fd -1 and no token.
+ *
+ * @return 0; as ioasid_join(), and
+ *   -EBADF fd is not open; -EACCES it is not open for reading and writing;
+ *   -EPROTO it is not this device's cdev;
+ *   -EACCES (kernel) a VF token is needed and missing, or it is another one
+ */
+int ioasid_join_with(struct ioasid_ctx *ctx, const char *sysfs, const char *bdf,
+		     const struct ioasid_join_how *how, struct ioasid_device **dev);
 
 /**
  * LEAVE: detach if need be, unbind, close. The device is reset by the kernel.
@@ -294,6 +341,11 @@ const char *ioasid_device_bdf(const struct ioasid_device *dev);
 const char *ioasid_device_cdev(const struct ioasid_device *dev);
 /** @return the number of the device's IOMMU group when it joined. */
 unsigned int ioasid_device_group(const struct ioasid_device *dev);
+/**
+ * @return whether the device joined with a VF token that this kernel will not ask for:
+ *   before Linux 6.17 a VF's cdev needs none, only /dev/vfio/GROUP does.
+ */
+bool ioasid_device_token_unchecked(const struct ioasid_device *dev);
 /** @return the IOASID that the device is attached to, 0 if none. */
 uint32_t ioasid_device_ioasid(const struct ioasid_device *dev);
 

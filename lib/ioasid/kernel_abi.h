@@ -25,9 +25,10 @@
 #define KABI_UNMAP       KABI_IOMMUFD(0x6)
 
 /* On a VFIO device cdev. */
-#define KABI_BIND   KABI_VFIO(18)
-#define KABI_ATTACH KABI_VFIO(19)
-#define KABI_DETACH KABI_VFIO(20)
+#define KABI_FEATURE KABI_VFIO(17)
+#define KABI_BIND    KABI_VFIO(18)
+#define KABI_ATTACH  KABI_VFIO(19)
+#define KABI_DETACH  KABI_VFIO(20)
 
 struct kabi_destroy {
 	uint32_t size;
@@ -81,6 +82,23 @@ struct kabi_bind {
 	int32_t iommufd;
 	uint32_t out_devid;
 };
+
+/* The same since Linux 6.17, with a pointer to a UUID of 16 bytes. */
+struct kabi_bind_token {
+	struct kabi_bind bind;
+	uint64_t token_uuid_ptr;
+};
+
+#define KABI_BIND_TOKEN (1u << 0) /* in flags */
+
+/* Set the VF token of a physical function that is bound. */
+struct kabi_feature_token {
+	uint32_t argsz;
+	uint32_t flags;
+	uint8_t uuid[16];
+};
+
+#define KABI_FEATURE_SET_VF_TOKEN (1u << 17) /* in flags: SET, and feature 0 */
 
 struct kabi_attach {
 	uint32_t argsz;

@@ -44,34 +44,79 @@ open_node(const char *path, int *fd)
 	return ret;
 }
 
-int
-ioasid_open(const char *path, struct ioasid_ctx **out)
+static struct ioasid_ctx *
+ctx_new(int fd, const char *name)
 {
 	struct ioasid_ctx *ctx = calloc(1, sizeof(*ctx));
-	const char *node = path != NULL ? path : IOASID_NODE;
-	int ret;
 
 	if (ctx == NULL)
-		return error_set(ENOMEM, "%s: out of memory", node);
-
-	ret = open_node(node, &ctx->fd);
-	if (ret == -ENOENT && path == NULL) {
-		node = IOMMU_NODE;
-		ret = open_node(node, &ctx->fd);
-	}
-	if (ret < 0) {
-		free(ctx);
-		return error_call(CALL_OPEN, ret, node, NULL);
-	}
-	ctx->path = strdup(node);
+		return NULL;
+	ctx->path = strdup(name);
 	if (ctx->path == NULL) {
-		ioasid_sys->close(ctx->fd);
 		free(ctx);
-		return error_set(ENOMEM, "%s: out of memory", node);
+		return NULL;
 	}
+	ctx->fd = fd;
 	pthread_mutex_init(&ctx->lock, NULL);
 	LIST_INIT(&ctx->spaces);
 	LIST_INIT(&ctx->devices);
+	return ctx;
+}
+
+int
+ioasid_open(const char *path, struct ioasid_ctx **out)
+{
+	const char *node = path != NULL ? path : IOASID_NODE;
+	struct ioasid_ctx *ctx;
+	int fd, ret;
+
+	ret = open_node(node, &fd);
+	if (ret == -ENOENT && path == NULL) {
+		node = IOMMU_NODE;
+		ret = open_node(node, &fd);
+	}
+	if (ret < 0)
+		return error_call(CALL_OPEN, ret, node, NULL);
+	ctx = ctx_new(fd, node);
+	if (ctx == NULL) {
+		ioasid_sys->close(fd);
+		return error_set(ENOMEM, "%s: out of memory", node);
+	}
+	*out = ctx;
+	return 0;
+}
+
+/* No ioctl is tried on what is no device: a file of any kind may have been inherited. */
+static int
+check_given(int fd)
+{
+	char name[256];
+	dev_t rdev;
+	int ret = given_adopt(fd, "/dev/ioasid");
+
+	if (ret < 0)
+		return ret;
+	if (ioasid_sys->rdev(fd, &rdev) == 0 && check_is_iommufd(fd) == 0)
+		return 0;
+	return error_set(ENOTTY,
+			 "fd %d, given as /dev/ioasid, is %s and not an iommufd: whoever starts "
+			 "this program must hand over an open /dev/iommu",
+			 fd, given_name(fd, name, sizeof(name)));
+}
+
+int
+ioasid_open_fd(int fd, struct ioasid_ctx **out)
+{
+	struct ioasid_ctx *ctx;
+	char name[32];
+	int ret = check_given(fd);
+
+	if (ret < 0)
+		return ret;
+	snprintf(name, sizeof(name), "fd %d", fd);
+	ctx = ctx_new(fd, name);
+	if (ctx == NULL)
+		return error_set(ENOMEM, "%s: out of memory", name);
 	*out = ctx;
 	return 0;
 }

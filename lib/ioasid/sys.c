@@ -47,11 +47,24 @@ sys_rdev(int fd, dev_t *rdev)
 	return 0;
 }
 
+static int
+sys_adopt(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	if ((flags & O_ACCMODE) != O_RDWR)
+		return -EACCES;
+	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
 static const struct ioasid_sys sys_linux = {
 	.open = sys_open,
 	.close = sys_close,
 	.ioctl = sys_ioctl,
 	.rdev = sys_rdev,
+	.adopt = sys_adopt,
 };
 
 const struct ioasid_sys *ioasid_sys = &sys_linux;

@@ -21,6 +21,11 @@ struct ioasid_sys {
 	int (*ioctl)(int fd, unsigned long request, void *arg);
 	/* The device number behind a character device's fd: 0 or -errno. */
 	int (*rdev)(int fd, dev_t *rdev);
+	/*
+	 * Make an fd that was inherited close-on-exec: 0; -EBADF not open; -EACCES not open
+	 * for both reading and writing.
+	 */
+	int (*adopt)(int fd);
 };
 
 /* The table in use; only tests change it, before they open a context. */

@@ -12,9 +12,9 @@
 #include "device.h"
 #include "explicit_set.h"
 #include "group_report.h"
+#include "join.h"
 #include "log.h"
 #include "memory.h"
-#include "options.h"
 #include "space.h"
 
 /*
@@ -55,7 +55,6 @@ leave(struct device *d)
 static int
 join(const char *sysfs, const char *bdf, struct device **out)
 {
-	const unsigned int flags = options.allow_insecure ? IOASID_IMPLICIT_GROUP : 0;
 	struct device *d = find(bdf);
 	int ret;
 
@@ -63,7 +62,7 @@ join(const char *sysfs, const char *bdf, struct device **out)
 		d = calloc(1, sizeof(*d));
 		if (d == NULL)
 			return -ENOMEM;
-		ret = ioasid_join(space_ctx(), sysfs, bdf, flags, &d->dev);
+		ret = join_device(sysfs, bdf, &d->dev);
 		if (ret < 0) {
 			free(d);
 			return ret;

@@ -16,6 +16,7 @@
 #include "container.h"
 #include "device.h"
 #include "export.h"
+#include "given.h"
 #include "interpose.h"
 #include "log.h"
 #include "memory.h"
@@ -65,8 +66,10 @@ rte_eal_init(int argc, char **argv)
 	application_usage = rte_set_application_usage_hook(usage);
 	ret = options_call_without(eal_init, argc, argv, taken);
 	rte_set_application_usage_hook(application_usage);
-	if (ret >= 0)
+	if (ret >= 0) {
 		multiprocess_answer_stock();
+		given_report_unused();
+	}
 	return ret;
 }
 
@@ -90,5 +93,6 @@ rte_eal_cleanup(void)
 	device_release_all();
 	container_close_all();
 	space_close();
+	given_close_all();
 	return ret;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "given.h"
 #include "log.h"
 #include "options.h"
 
@@ -28,6 +29,11 @@ set_dev(const char *value)
 			   "--ioasid-dev \"%s\": give the path of a device node, "
 			   "such as /dev/iommu",
 			   value);
+		return -EINVAL;
+	}
+	if (given_ioasid() >= 0) {
+		IOASID_LOG(ERR, "--ioasid-dev %s: --ioasid-fd %d is given already", value,
+			   given_ioasid());
 		return -EINVAL;
 	}
 	options.dev = value;
@@ -67,6 +73,11 @@ static const struct option_def {
 	  "Device node of I/O address spaces\n"
 	  "                      (default /dev/ioasid if it exists, else /dev/iommu)",
 	  set_dev },
+	{ "--ioasid-fd", "N", "The same, opened by whoever starts this program", given_set_ioasid },
+	{ "--vfio-device-fd", "BDF=N",
+	  "Device node of this device, opened by whoever starts\n"
+	  "                      this program; may be repeated",
+	  given_add_device },
 	{ "--ioasid-mode", "auto|native|container",
 	  "Who maps memory and opens devices: the plugin (native),\n"
 	  "                      stock EAL under the plugin's group rule (container), or what\n"

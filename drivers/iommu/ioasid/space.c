@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "given.h"
 #include "log.h"
 #include "options.h"
 #include "space.h"
@@ -11,9 +12,22 @@ static struct ioasid_ctx *ctx;
 static uint32_t default_ioasid;
 
 static int
+open_node(void)
+{
+	int ret;
+
+	if (given_ioasid() < 0)
+		return ioasid_open(options.dev, &ctx);
+	ret = ioasid_open_fd(given_ioasid(), &ctx);
+	if (ret == 0)
+		given_ioasid_used();
+	return ret;
+}
+
+static int
 open_locked(void)
 {
-	int ret = ioasid_open(options.dev, &ctx);
+	int ret = open_node();
 
 	if (ret < 0)
 		return ret;

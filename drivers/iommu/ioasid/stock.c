@@ -10,6 +10,7 @@
 #include <rte_eal.h>
 
 #include "explicit_set.h"
+#include "given.h"
 #include "group_report.h"
 #include "interpose.h"
 #include "log.h"
@@ -63,7 +64,7 @@ kernel_has_no_iommufd(void)
 {
 	int ret;
 
-	if (options.dev != NULL)
+	if (options.dev != NULL || given_ioasid() >= 0)
 		return false;
 	/* A secondary has no address space of its own: it looks, and opens nothing. */
 	if (rte_eal_process_type() == RTE_PROC_SECONDARY)
