@@ -138,6 +138,7 @@ static const struct row join_rows[] = {
 	{ call_join, KABI_BIND, EINVAL, NIC0, "cache-coherent", "kernel log" },
 	{ call_join, KABI_BIND, EBADF, NIC0, "not an iommufd", NULL },
 	{ call_join, KABI_BIND, EBADFD, NIC0, "not an iommufd", NULL },
+	{ call_join, KABI_BIND, EACCES, NIC0, "virtual function", "--vfio-vf-token UUID" },
 	{ call_join, KABI_BIND, ENODEV, NIC0, "going away", NULL },
 	{ call_join, KABI_BIND, ENOTTY, NIC0, "no device cdevs", "Linux 6.6" },
 };

@@ -28,6 +28,7 @@ static const struct {
 	{ KABI_IOVA_RANGES, 0x84, "IOVA_RANGES" },
 	{ KABI_MAP, 0x85, "MAP" },
 	{ KABI_UNMAP, 0x86, "UNMAP" },
+	{ KABI_FEATURE, 100 + 17, "FEATURE" },
 	{ KABI_BIND, 100 + 18, "BIND" },
 	{ KABI_ATTACH, 100 + 19, "ATTACH" },
 	{ KABI_DETACH, 100 + 20, "DETACH" },
@@ -61,6 +62,8 @@ structs_have_their_sizes(void **state)
 	CHECK_EQ(sizeof(struct kabi_unmap), 24);
 	/* As of Linux 6.6; later ones are longer, and take these. */
 	CHECK_EQ(sizeof(struct kabi_bind), 16);
+	CHECK_EQ(sizeof(struct kabi_bind_token), 24);
+	CHECK_EQ(sizeof(struct kabi_feature_token), 24);
 	CHECK_EQ(sizeof(struct kabi_attach), 12);
 	CHECK_EQ(sizeof(struct kabi_detach), 8);
 }
@@ -88,6 +91,11 @@ fields_have_their_places(void **state)
 	CHECK_EQ(offsetof(struct kabi_bind, flags), 4);
 	CHECK_EQ(offsetof(struct kabi_bind, iommufd), 8);
 	CHECK_EQ(offsetof(struct kabi_bind, out_devid), 12);
+	CHECK_EQ(offsetof(struct kabi_bind_token, token_uuid_ptr), 16);
+	CHECK_EQ(KABI_BIND_TOKEN, 1);
+	CHECK_EQ(offsetof(struct kabi_feature_token, flags), 4);
+	CHECK_EQ(offsetof(struct kabi_feature_token, uuid), 8);
+	CHECK_EQ(KABI_FEATURE_SET_VF_TOKEN, 1 << 17);
 	CHECK_EQ(offsetof(struct kabi_attach, flags), 4);
 	CHECK_EQ(offsetof(struct kabi_attach, pt_id), 8);
 	CHECK_EQ(offsetof(struct kabi_detach, flags), 4);
@@ -171,6 +179,14 @@ vfio_header_agrees(void **state)
 	SAME_FIELD(kabi_bind, vfio_device_bind_iommufd, flags, flags);
 	SAME_FIELD(kabi_bind, vfio_device_bind_iommufd, iommufd, iommufd);
 	SAME_FIELD(kabi_bind, vfio_device_bind_iommufd, out_devid, out_devid);
+#ifdef VFIO_DEVICE_BIND_FLAG_TOKEN
+	NOT_LONGER(kabi_bind_token, vfio_device_bind_iommufd);
+	SAME_FIELD(kabi_bind_token, vfio_device_bind_iommufd, token_uuid_ptr, token_uuid_ptr);
+	SAME(KABI_BIND_TOKEN, VFIO_DEVICE_BIND_FLAG_TOKEN);
+#endif
+	SAME(KABI_FEATURE, VFIO_DEVICE_FEATURE);
+	SAME(KABI_FEATURE_SET_VF_TOKEN, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_PCI_VF_TOKEN);
+	SAME(sizeof(struct kabi_feature_token), sizeof(struct vfio_device_feature) + 16);
 	NOT_LONGER(kabi_attach, vfio_device_attach_iommufd_pt);
 	SAME_FIELD(kabi_attach, vfio_device_attach_iommufd_pt, argsz, argsz);
 	SAME_FIELD(kabi_attach, vfio_device_attach_iommufd_pt, flags, flags);

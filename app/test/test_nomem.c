@@ -188,6 +188,23 @@ open_without_memory(void **state)
 	CHECK(fail_each(call_open, undo_open) >= 2);
 }
 
+/* The descriptor stays whole, for another try. */
+static int given;
+
+static int
+call_open_fd(void)
+{
+	return ioasid_open_fd(given, &ctx);
+}
+
+static void
+open_fd_without_memory(void **state)
+{
+	(void)state;
+	given = fake_open_elsewhere("/dev/iommu", false);
+	CHECK(fail_each(call_open_fd, undo_open) >= 2);
+}
+
 static void
 alloc_without_memory(void **state)
 {
@@ -242,10 +259,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST_MACHINE(open_without_memory), TEST(alloc_without_memory),
-		TEST(ranges_without_memory),       TEST(group_read_without_memory),
-		TEST(join_without_memory),         TEST(attach_without_memory),
-		TEST(map_without_memory),
+		TEST_MACHINE(open_without_memory), TEST_MACHINE(open_fd_without_memory),
+		TEST(alloc_without_memory),        TEST(ranges_without_memory),
+		TEST(group_read_without_memory),   TEST(join_without_memory),
+		TEST(attach_without_memory),       TEST(map_without_memory),
 	};
 
 	return cmocka_run_group_tests_name("nomem", tests, NULL, NULL);

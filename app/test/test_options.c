@@ -3,6 +3,7 @@
 /* The plugin's options: found among EAL's, hidden from EAL, counted for the caller. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <rte_log.h>
 
+#include "given.h"
 #include "options.h"
 
 #define MAX_ARGS 16
@@ -147,6 +150,105 @@ malformed_is_one_clear_error(void **state)
 	}
 }
 
+/* Descriptors: 100 to 102 are open. */
+static void
+open_descriptors(void)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	for (int fd = 100; fd <= 102; fd++)
+		assert_int_equal(dup2(null, fd), fd);
+	close(null);
+}
+
+static void
+check_given(const char *line, const char *error)
+{
+	char words[128], *argv[MAX_ARGS];
+	int argc, taken, ret;
+
+	strcpy(words, line);
+	argc = split(words, argv);
+	open_descriptors();
+	ret = options_take(argc, argv, &taken);
+	assert_int_equal(ret, error != NULL ? -EINVAL : 0);
+	if (error != NULL)
+		assert_non_null(strstr(logged(), error));
+}
+
+static void
+descriptors_are_ours_until_they_are_used(void **state)
+{
+	(void)state;
+	check_given("app --ioasid-fd 100 --vfio-device-fd 0000:01:00.0=101 "
+		    "--vfio-device-fd=02:00.0=102",
+		    NULL);
+	assert_int_equal(given_ioasid(), 100);
+	assert_int_equal(given_device("0000:01:00.0"), 101);
+	assert_int_equal(given_device("0000:02:00.0"), 102);
+	assert_int_equal(given_device("0000:03:00.0"), -1);
+	assert_int_equal(given_device("not on PCI"), -1);
+	assert_int_equal(fcntl(101, F_GETFD), FD_CLOEXEC);
+
+	given_used("0000:01:00.0");
+	given_report_unused();
+	assert_non_null(strstr(logged(), "--vfio-device-fd 0000:02:00.0=102 is not in use"));
+	assert_null(strstr(logged(), "0000:01:00.0"));
+	assert_int_equal(given_device("0000:01:00.0"), -1);
+	assert_non_null(strstr(logged(), "0000:01:00.0: fd 101 of --vfio-device-fd was closed"));
+
+	/* The used one is somebody else's now. */
+	given_close_all();
+	assert_int_equal(fcntl(100, F_GETFD), -1);
+	assert_int_equal(fcntl(102, F_GETFD), -1);
+	assert_int_equal(close(101), 0);
+	assert_int_equal(given_ioasid(), -1);
+	assert_int_equal(given_device("0000:02:00.0"), -1);
+}
+
+static void
+descriptors_that_cannot_be_right(void **state)
+{
+	static const struct {
+		const char *argv, *error;
+	} rows[] = {
+		{ "app --ioasid-fd", "needs a value: --ioasid-fd N" },
+		{ "app --ioasid-fd=x", "\"x\": give the number of an open descriptor" },
+		{ "app --ioasid-fd=100x", "give the number" },
+		{ "app --ioasid-fd=-1", "give the number" },
+		{ "app --ioasid-fd=4294967296", "give the number" },
+		{ "app --ioasid-fd 999", "--ioasid-fd 999: fd 999 is not open" },
+		{ "app --ioasid-fd 100 --ioasid-fd 101", "given already by another --ioasid-fd" },
+		{ "app --ioasid-dev /dev/x --ioasid-fd 100",
+		  "given already by --ioasid-dev /dev/x" },
+		{ "app --ioasid-fd 100 --ioasid-dev /dev/x", "--ioasid-fd 100 is given already" },
+		{ "app --vfio-device-fd 100", "give a PCI address and the number" },
+		{ "app --vfio-device-fd =100", "give a PCI address" },
+		{ "app --vfio-device-fd x=100", "give a PCI address" },
+		{ "app --vfio-device-fd 0000:01:00.0=", "give a PCI address" },
+		{ "app --vfio-device-fd 0000:01:00.0000000000000000=100", "give a PCI address" },
+		{ "app --vfio-device-fd 0000:01:00.0=999", "fd 999 is not open" },
+		{ "app --vfio-device-fd 0000:01:00.0=100 --vfio-device-fd 01:00.0=101",
+		  "0000:01:00.0 has fd 100 already" },
+		{ "app --vfio-device-fd 01:00.0=100 --vfio-device-fd 02:00.0=100",
+		  "fd 100 is given for 0000:01:00.0 already" },
+		{ "app --ioasid-fd 100 --vfio-device-fd 01:00.0=100",
+		  "fd 100 is given for --ioasid-fd already" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (i > 0)
+			setup(state);
+		check_given(rows[i].argv, rows[i].error);
+		assert_ptr_equal(strchr(logged(), '\n'), logged() + strlen(logged()) - 1);
+		given_close_all();
+		if (i + 1 < sizeof(rows) / sizeof(rows[0]))
+			teardown(state);
+	}
+	for (int fd = 100; fd <= 102; fd++)
+		close(fd);
+}
+
 /* What EAL does: consume words of its own up to "--", put the program's name last. */
 static int eal_argc;
 static char *eal_argv[MAX_ARGS];
@@ -220,6 +322,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(takes_ours_and_leaves_the_rest, setup, teardown),
 		cmocka_unit_test_setup_teardown(malformed_is_one_clear_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(descriptors_are_ours_until_they_are_used, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(descriptors_that_cannot_be_right, setup, teardown),
 		cmocka_unit_test_setup_teardown(application_parses_on_where_eal_stopped, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(environment, setup, teardown),

@@ -100,7 +100,54 @@ rdev_of_anything_else(void **state)
 	ioasid_sys->close(fd);
 }
 
+static void
+adopt_makes_close_on_exec(void **state)
+{
+	int fd = open("/dev/null", O_RDWR);
+
+	(void)state;
+	CHECK_EQ(fcntl(fd, F_GETFD), 0);
+	CHECK_RET(ioasid_sys->adopt(fd), 0);
+	CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	close(fd);
+	CHECK_RET(ioasid_sys->adopt(fd), -EBADF);
+	CHECK_RET(ioasid_sys->adopt(-1), -EBADF);
+}
+
+static void
+adopt_wants_both_directions(void **state)
+{
+	const int flags[] = { O_RDONLY, O_WRONLY };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		int fd = open("/dev/null", flags[i]);
+
+		CHECK_RET(ioasid_sys->adopt(fd), -EACCES);
+		close(fd);
+	}
+}
+
 /* The library on top of it. */
+static void
+given_fd_is_not_an_iommufd(void **state)
+{
+	struct ioasid_ctx *opened;
+	int null = open("/dev/null", O_RDWR), pipes[2];
+
+	(void)state;
+	CHECK_ERR(ioasid_open_fd(null, &opened), ENOTTY);
+	CHECK_SAYS("is /dev/null and not an iommufd");
+	CHECK_RET(fcntl(null, F_GETFD), FD_CLOEXEC);
+	close(null);
+	CHECK_EQ(pipe(pipes), 0);
+	CHECK_ERR(ioasid_open_fd(pipes[0], &opened), EACCES);
+	CHECK_SAYS("pipe:");
+	close(pipes[0]);
+	close(pipes[1]);
+	CHECK_ERR(ioasid_open_fd(pipes[0], &opened), EBADF);
+}
+
 static void
 open_of_what_is_not_an_iommufd(void **state)
 {
@@ -123,6 +170,9 @@ main(void)
 		cmocka_unit_test(ioctl_is_begun_anew_after_a_signal),
 		cmocka_unit_test(rdev_of_a_character_device),
 		cmocka_unit_test(rdev_of_anything_else),
+		cmocka_unit_test(adopt_makes_close_on_exec),
+		cmocka_unit_test(adopt_wants_both_directions),
+		cmocka_unit_test(given_fd_is_not_an_iommufd),
 		cmocka_unit_test(open_of_what_is_not_an_iommufd),
 	};
 
