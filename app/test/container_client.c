@@ -8,6 +8,8 @@
  *	move BDF N     move BDF's group N times to another container and back, while two
  *	               cabled ports pass packets on for ever
  *	maps N         N user maps on the default container, some unmaps, and what must fail
+ *	groups BDF     the descriptors of groups: what is given out, and what is not
+ *	raw BDF        a library that makes ioctls of VFIO groups uses BDF (group_client.c)
  *
  * Prints what it did; exits with 0 if all of it went as it should.
  */
@@ -31,6 +33,8 @@
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 #include <rte_vfio.h>
+
+#include "group_client.h"
 
 #define PAGE  4096u
 #define BURST 32
@@ -245,6 +249,40 @@ maps(int n)
 	printf("%d maps\n", n);
 }
 
+/* ---- groups */
+
+static void
+groups(const char *bdf)
+{
+	int container = rte_vfio_container_create();
+	int number, fd;
+
+	CHECK(container >= 0);
+	CHECK(rte_vfio_get_group_num(SYSFS, bdf, &number) == 1);
+	/* a device is in use, but by no group */
+	CHECK(rte_vfio_get_group_fd(number) == -1 && rte_errno == ENOTSUP);
+	CHECK(rte_vfio_get_group_fd(9999) == -ENOENT && rte_errno == ENOENT);
+	CHECK(rte_vfio_clear_group(container) == -1 && rte_errno == ENOENT);
+	/* what is bound to a container has one, the same each time */
+	fd = rte_vfio_container_group_bind(container, number);
+	CHECK(fd >= 0);
+	CHECK(rte_vfio_get_group_fd(number) == fd);
+	/* cleared: not bound any more, and the descriptor is the caller's, who may use it on */
+	CHECK(rte_vfio_clear_group(fd) == 0);
+	CHECK(fcntl(fd, F_GETFD) >= 0);
+	CHECK(rte_vfio_clear_group(fd) == -1 && rte_errno == ENOENT);
+	CHECK(rte_vfio_container_group_unbind(container, number) == -1);
+	CHECK(close(fd) == 0);
+	/* some close it first */
+	fd = rte_vfio_container_group_bind(container, number);
+	CHECK(fd >= 0 && close(fd) == 0);
+	CHECK(rte_vfio_clear_group(fd) == 0);
+	CHECK(rte_vfio_container_destroy(container) == 0);
+	CHECK(rte_vfio_get_container_fd() >= 0);
+	CHECK(rte_vfio_get_container_fd() == rte_vfio_get_container_fd());
+	printf("groups of %s\n", bdf);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -259,7 +297,11 @@ main(int argc, char **argv)
 		move(argv[2], atoi(argv[3]));
 	else if (argc == 3 && strcmp(argv[1], "maps") == 0)
 		maps(atoi(argv[2]));
+	else if (argc == 3 && strcmp(argv[1], "groups") == 0)
+		groups(argv[2]);
+	else if (argc == 3 && strcmp(argv[1], "raw") == 0)
+		CHECK(group_client(SYSFS, argv[2]) == 0);
 	else
-		CHECK(!"many N, move BDF N or maps N");
+		CHECK(!"many N, move BDF N, maps N, groups BDF or raw BDF");
 	return rte_eal_cleanup();
 }

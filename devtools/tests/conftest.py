@@ -11,6 +11,7 @@ import tempfile
 import pytest
 
 import pci
+from unprivileged import NOBODY
 
 NAMES = ("NIC0", "NIC1", "GROUP_NIC", "GROUP_HD", "EDU_NIC", "EDU")
 
@@ -47,6 +48,24 @@ def lab():
     devices = Lab()
     devices.reset()
     yield devices
+
+
+@pytest.fixture
+def user(tmp_path):
+    """An unprivileged user's options: hugepages and a place for EAL's files, but no nodes."""
+    mount = tmp_path / "huge"
+    mount.mkdir()
+    os.chmod(tmp_path, 0o755)
+    for parent in tmp_path.parents[:2]:
+        os.chmod(parent, 0o755)
+    subprocess.run(["mount", "-t", "hugetlbfs", "-o", f"pagesize=2M,uid={NOBODY}", "none", mount],
+                   check=True)
+    runtime = tmp_path / "run"
+    runtime.mkdir()
+    os.chown(runtime, NOBODY, NOBODY)
+    yield {"eal": ["--huge-dir", str(mount)], "env": {"XDG_RUNTIME_DIR": str(runtime)}}
+    subprocess.run(["umount", mount], check=True)
+    shutil.rmtree(runtime)
 
 
 # What the tests use of the distribution's drivers, besides those that testpmd is linked to.

@@ -2,8 +2,6 @@
 """Wrong options, missing devices, missing rights: one clear message each."""
 
 import os
-import resource
-import shutil
 import subprocess
 
 import pytest
@@ -11,12 +9,12 @@ import pytest
 import pci
 import plugin
 from testpmd import Testpmd, allow
+from unprivileged import NOBODY, unprivileged
 
 pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
 
 COMMON = ("--iova-mode=va", "-m", "128")
 ONE_PORT = ["--port-topology=chained"]
-NOBODY = 65534
 
 
 def run(*eal, env=None, app=()):
@@ -104,53 +102,28 @@ def test_node_is_missing(lab):
 
 
 @pytest.fixture
-def user(lab, tmp_path):
-    """An unprivileged user who may use hugepages and the NICs' cdevs, but not /dev/iommu."""
+def owner(lab, user):
+    """The user may open the NICs' nodes, but not /dev/iommu."""
     nodes = [pci.cdev(lab.NIC0), pci.cdev(lab.NIC1)]
-    mount = tmp_path / "huge"
-    mount.mkdir()
-    os.chmod(tmp_path, 0o755)
-    for parent in tmp_path.parents[:2]:
-        os.chmod(parent, 0o755)
-    subprocess.run(["mount", "-t", "hugetlbfs", "-o", f"pagesize=2M,uid={NOBODY}", "none", mount],
-                   check=True)
-    runtime = tmp_path / "run"
-    runtime.mkdir()
-    os.chown(runtime, NOBODY, NOBODY)
     for node in nodes:
         os.chown(node, NOBODY, NOBODY)
-    yield {"eal": ["--huge-dir", str(mount)], "env": {"XDG_RUNTIME_DIR": str(runtime)}}
-    os.chown("/dev/iommu", 0, 0)
-    for node in nodes:
+    yield user
+    for node in ["/dev/iommu", *nodes]:
         os.chown(node, 0, 0)
-    subprocess.run(["umount", mount], check=True)
-    shutil.rmtree(runtime)
 
 
-def memlock(kib):
-    """prlimit's arguments: the limit that the unprivileged program gets."""
-    return ["prlimit", f"--memlock={kib * 1024}", "setpriv", f"--reuid={NOBODY}",
-            f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
-
-
-def unprivileged(lab, user, kib):
-    wrapper = [*memlock(kib), "env", f"LD_PRELOAD={plugin.PLUGIN}"]
-    return Testpmd(*allow(lab.NIC0, lab.NIC1), *COMMON, *user["eal"], preload=False,
-                   wrapper=wrapper, env=user["env"])
-
-
-def test_node_may_not_be_opened(lab, user):
-    with unprivileged(lab, user, 1 << 20) as testpmd:
+def test_node_may_not_be_opened(lab, owner):
+    with unprivileged([lab.NIC0, lab.NIC1], owner, 1 << 20) as testpmd:
         testpmd.started()
         assert testpmd.ports() == []
         assert "open failed (Permission denied): may not be opened by this user" in testpmd.output
         testpmd.quit()
 
 
-def test_memlock_too_small(lab, user):
+def test_memlock_too_small(lab, owner):
     """The message says how much is needed and what the limit is."""
     os.chown("/dev/iommu", NOBODY, NOBODY)
-    with unprivileged(lab, user, 64 << 10) as testpmd:
+    with unprivileged([lab.NIC0, lab.NIC1], owner, 64 << 10) as testpmd:
         testpmd.started()
         assert testpmd.ports() == []
         print(testpmd.output)
@@ -158,9 +131,9 @@ def test_memlock_too_small(lab, user):
         testpmd.quit()
 
 
-def test_unprivileged_user_forwards(lab, user):
+def test_unprivileged_user_forwards(lab, owner):
     os.chown("/dev/iommu", NOBODY, NOBODY)
-    with unprivileged(lab, user, 1 << 20) as testpmd:
+    with unprivileged([lab.NIC0, lab.NIC1], owner, 1 << 20) as testpmd:
         testpmd.started()
         assert testpmd.ports() == [lab.NIC0, lab.NIC1]
         testpmd.forward(10_000)

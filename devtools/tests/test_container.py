@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import pci
 import plugin
 from testpmd import allow
 
@@ -14,12 +15,12 @@ pytestmark = pytest.mark.usefixtures("no_leftovers")
 CLIENT = os.path.join(os.path.dirname(plugin.PLUGIN), "../../../app/test/container_client")
 
 
-def client(*args, eal=()):
+def client(*args, eal=(), status=0):
     result = subprocess.run([CLIENT, "-l", "0-1", "--iova-mode=va", "-m", "128", *eal, "--", *args],
                             env=plugin.environment(), stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, check=False, timeout=240)
     print(result.stdout)
-    assert result.returncode == 0
+    assert result.returncode == status
     return result.stdout
 
 
@@ -35,6 +36,28 @@ def test_thousands_of_user_maps(lab, no_faults):
     assert "5000 maps" in output
     assert "overlaps the map 0x20000000-0x20000fff" in output
     assert "would cut the map 0x20000000-0x20003fff" in output
+
+
+def test_group_descriptors(lab, no_faults):
+    """What has one gives it; who asks for another is told so by name."""
+    output = client("groups", lab.NIC0, eal=allow(lab.NIC0))
+    assert f"groups of {lab.NIC0}" in output
+    assert "rte_vfio_get_group_fd(): container_client wants the descriptor" in output
+    assert "--ioasid-mode container" in output
+
+
+def test_library_that_makes_group_ioctls(lab, no_faults):
+    """Stock EAL serves it beside the plugin, under the group rule."""
+    pci.bind(lab.EDU, "vfio-pci")
+    devices = [*allow(lab.NIC0, lab.EDU), "--log-level=iommu.ioasid:debug"]
+    output = client("raw", lab.EDU, eal=devices, status=1)
+    assert f"{lab.EDU} refused: its IOMMU group" in output
+    assert "not so: group_client(" in output and "(rte_errno 1)" in output
+    output = client("raw", lab.EDU, eal=[*devices, "--allow-insecure-vfio"])
+    assert f"these PCI BDFs are also at risk: [{lab.EDU_NIC}]" in output
+    assert "librte_net_nbl.so makes ioctls of VFIO groups" in output
+    assert f"{lab.EDU} by its group, 9 regions" in output
+    assert f"{lab.NIC0}: IOMMU group" in output
 
 
 # It has not been seen to end on a busy machine: why is not known yet.

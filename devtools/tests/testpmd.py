@@ -25,14 +25,15 @@ class Testpmd:
 
     __test__ = False  # not a test class, whatever its name
 
-    def __init__(self, *eal, app=(), preload=True, wrapper=(), env=None, cores="0-1"):
+    def __init__(self, *eal, app=(), preload=True, wrapper=(), env=None, cores="0-1",
+                 pass_fds=()):
         args = [*wrapper, "dpdk-testpmd", "-l", cores, *eal,
                 "--", "-i", "--total-num-mbufs=16384", *app]
         self.output = ""
         # A terminal, so that libc passes on each line before the next prompt.
         self.terminal, slave = pty.openpty()
         self.process = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=slave, stderr=slave,
-                                        env=plugin.environment(preload, env))
+                                        env=plugin.environment(preload, env), pass_fds=pass_fds)
         os.close(slave)
 
     def __enter__(self):

@@ -17,6 +17,7 @@
 #include <rte_errno.h>
 #include <rte_vfio.h>
 
+#include "caller.h"
 #include "container.h"
 #include "device.h"
 #include "explicit_set.h"
@@ -69,13 +70,6 @@ open_space_of_primary(void)
 		return open_space();
 	IOASID_LOG(ERR, "memory is mapped by the primary process only: call "
 			"rte_vfio_container_dma_map() or rte_dev_dma_map() there");
-	return fail(ENOTSUP);
-}
-
-static int
-not_supported(const char *what)
-{
-	IOASID_LOG(ERR, "%s is not supported yet", what);
 	return fail(ENOTSUP);
 }
 
@@ -262,37 +256,86 @@ rte_vfio_get_group_num(const char *sysfs_base, const char *dev_addr, int *iommu_
 EXPORT int
 rte_vfio_clear_group(int vfio_group_fd)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock = stock_for(CALLER);
 
 	if (stock != NULL)
 		return stock->clear_group(vfio_group_fd);
-	return not_supported("rte_vfio_clear_group()");
+	return result(container_clear_group(vfio_group_fd));
 }
 
 EXPORT int
 rte_vfio_get_container_fd(void)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock = stock_for(CALLER);
 
 	if (stock != NULL)
 		return stock->get_container_fd();
 	return open_space_of_primary() < 0 ? -1 : result(container_default_fd());
 }
 
+static bool
+group_exists(int number)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d", number);
+	return access(path, F_OK) == 0;
+}
+
+/*
+ * A group's descriptor is all that its devices' DMA needs, so the rule comes before it. Not
+ * when stock EAL asks itself: a set-up has been through the rule, a release must succeed.
+ */
+static int
+check_stock_group(const void *caller, int group)
+{
+	return caller_is_eal(caller) ? 0 : stock_check_group_number((unsigned int)group);
+}
+
+static int
+stock_group_fd(const struct stock *stock, const void *caller, int group)
+{
+	int ret = check_stock_group(caller, group);
+
+	return ret < 0 ? fail(ret) : stock->get_group_fd(group);
+}
+
+static int
+stock_group_bind(const struct stock *stock, const void *caller, int container, int group)
+{
+	int ret = check_stock_group(caller, group);
+
+	return ret < 0 ? fail(ret) : stock->container_group_bind(container, group);
+}
+
 EXPORT int
 rte_vfio_get_group_fd(int iommu_group_num)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock = stock_for(CALLER);
+	int fd;
 
 	if (stock != NULL)
-		return stock->get_group_fd(iommu_group_num);
-	return not_supported("rte_vfio_get_group_fd()");
+		return stock_group_fd(stock, CALLER, iommu_group_num);
+	fd = container_group_fd((unsigned int)iommu_group_num);
+	if (fd >= 0)
+		return fd;
+	/* As stock EAL says that there is no such group. */
+	if (!group_exists(iommu_group_num)) {
+		fail(ENOENT);
+		return -ENOENT;
+	}
+	IOASID_LOG(ERR,
+		   "rte_vfio_get_group_fd(): %s wants the descriptor of IOMMU group %d, and there "
+		   "is none where\n  devices are opened by themselves. For programs that need it: "
+		   "--ioasid-mode container",
+		   caller_name(CALLER), iommu_group_num);
+	return fail(ENOTSUP);
 }
 
 EXPORT int
 rte_vfio_container_create(void)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock = stock_for(CALLER);
 
 	if (stock != NULL)
 		return stock->container_create();
@@ -302,7 +345,7 @@ rte_vfio_container_create(void)
 EXPORT int
 rte_vfio_container_destroy(int container_fd)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock = stock_for_container(CALLER, container_fd);
 
 	if (stock != NULL)
 		return stock->container_destroy(container_fd);
@@ -312,10 +355,10 @@ rte_vfio_container_destroy(int container_fd)
 EXPORT int
 rte_vfio_container_group_bind(int container_fd, int iommu_group_num)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock = stock_for_container(CALLER, container_fd);
 
 	if (stock != NULL)
-		return stock->container_group_bind(container_fd, iommu_group_num);
+		return stock_group_bind(stock, CALLER, container_fd, iommu_group_num);
 	return open_space_of_primary() < 0
 		       ? -1
 		       : result(container_group_bind(container_fd, (unsigned int)iommu_group_num));
@@ -324,7 +367,7 @@ rte_vfio_container_group_bind(int container_fd, int iommu_group_num)
 EXPORT int
 rte_vfio_container_group_unbind(int container_fd, int iommu_group_num)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock = stock_for_container(CALLER, container_fd);
 
 	if (stock != NULL)
 		return stock->container_group_unbind(container_fd, iommu_group_num);
@@ -334,7 +377,7 @@ rte_vfio_container_group_unbind(int container_fd, int iommu_group_num)
 EXPORT int
 rte_vfio_container_dma_map(int container_fd, uint64_t vaddr, uint64_t iova, uint64_t len)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock = stock_for_container(CALLER, container_fd);
 	uint32_t ioasid;
 	int ret;
 
@@ -350,7 +393,7 @@ rte_vfio_container_dma_map(int container_fd, uint64_t vaddr, uint64_t iova, uint
 EXPORT int
 rte_vfio_container_dma_unmap(int container_fd, uint64_t vaddr, uint64_t iova, uint64_t len)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock = stock_for_container(CALLER, container_fd);
 	uint32_t ioasid;
 	int ret;
 

@@ -260,6 +260,75 @@ container_group_unbind(int fd, unsigned int group)
 }
 
 int
+container_group_fd(unsigned int group)
+{
+	struct container *c;
+	int fd;
+
+	pthread_mutex_lock(&lock);
+	c = find_by_group(group);
+	fd = c != NULL ? find_group(c, group)->fd : -ENOENT;
+	pthread_mutex_unlock(&lock);
+	return fd;
+}
+
+static struct group *
+find_group_fd(int fd, struct container **container)
+{
+	struct group *g;
+
+	LIST_FOREACH(*container, &containers, entry)
+		SLIST_FOREACH(g, &(*container)->groups, entry)
+			if (g->fd == fd)
+				return g;
+	return NULL;
+}
+
+int
+container_clear_group(int group_fd)
+{
+	struct container *c;
+	struct group *g;
+	unsigned int number = 0;
+	int ret;
+
+	pthread_mutex_lock(&lock);
+	g = find_group_fd(group_fd, &c);
+	if (g != NULL)
+		number = g->number;
+	pthread_mutex_unlock(&lock);
+	if (g == NULL) {
+		IOASID_LOG(ERR, "%d is not the file descriptor of a group", group_fd);
+		return -ENOENT;
+	}
+	ret = device_move_group(number, space_default());
+	if (ret < 0)
+		return ret;
+	/* Callers may have closed it already, so that the number could be another's. */
+	pthread_mutex_lock(&lock);
+	g = find_group_fd(group_fd, &c);
+	if (g != NULL) {
+		SLIST_REMOVE(&c->groups, g, group, entry);
+		free(g);
+	}
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+bool
+container_is_known(int fd)
+{
+	bool known;
+
+	if (fd == RTE_VFIO_DEFAULT_CONTAINER_FD)
+		return true;
+	pthread_mutex_lock(&lock);
+	known = fd == default_fd || find(fd) != NULL;
+	pthread_mutex_unlock(&lock);
+	return known;
+}
+
+int
 container_ioasid(int fd, uint32_t *ioasid)
 {
 	struct container *c;

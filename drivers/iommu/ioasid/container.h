@@ -9,6 +9,7 @@
  * functions: said in the log when they fail. Thread-safe.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A new, empty container: its handle or -errno. */
@@ -26,6 +27,18 @@ int container_group_bind(int fd, unsigned int group);
 
 /* Back to the default container: 0; -ENOENT the group is not bound to this container. */
 int container_group_unbind(int fd, unsigned int group);
+
+/* The handle that container_group_bind() gave for a group; -ENOENT it is not bound. */
+int container_group_fd(unsigned int group);
+
+/*
+ * As container_group_unbind(), by the group's handle, which stays open: who calls this
+ * closes it. 0; -ENOENT it is no such handle.
+ */
+int container_clear_group(int group_fd);
+
+/* Whether this is a container's handle of ours, or RTE_VFIO_DEFAULT_CONTAINER_FD. */
+bool container_is_known(int fd);
 
 /* The IOASID behind a handle, or behind RTE_VFIO_DEFAULT_CONTAINER_FD: 0 or -ENOENT. */
 int container_ioasid(int fd, uint32_t *ioasid);

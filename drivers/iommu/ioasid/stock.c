@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -8,7 +9,10 @@
 #include <unistd.h>
 
 #include <rte_eal.h>
+#include <rte_pci.h>
 
+#include "caller.h"
+#include "container.h"
 #include "explicit_set.h"
 #include "given.h"
 #include "group_report.h"
@@ -98,6 +102,44 @@ stock_in_charge(void)
 	return in_charge ? &stock : NULL;
 }
 
+/* Set once the functions are known, and before stock EAL can call itself. */
+static bool lent;
+static pthread_once_t lend_once = PTHREAD_ONCE_INIT;
+
+/* Stock EAL beside us: each opens what the other leaves alone. */
+static void
+lend(void)
+{
+	if (!find_functions())
+		return;
+	__atomic_store_n(&lent, true, __ATOMIC_RELEASE);
+	if (stock.enable("vfio") < 0)
+		__atomic_store_n(&lent, false, __ATOMIC_RELEASE);
+}
+
+const struct stock *
+stock_for(const void *caller)
+{
+	if (stock_in_charge() != NULL)
+		return &stock;
+	if (caller_needs_groups(caller)) {
+		pthread_once(&lend_once, lend);
+		IOASID_LOG(DEBUG, "%s makes ioctls of VFIO groups: EAL's own VFIO answers it",
+			   caller_name(caller));
+	} else if (!caller_is_eal(caller)) {
+		return NULL;
+	}
+	return __atomic_load_n(&lent, __ATOMIC_ACQUIRE) ? &stock : NULL;
+}
+
+const struct stock *
+stock_for_container(const void *caller, int fd)
+{
+	if (stock_in_charge() != NULL)
+		return &stock;
+	return container_is_known(fd) ? NULL : stock_for(caller);
+}
+
 /* Kernels before 6.1 show no vfio-dev/ for a device: look at the driver's name, too. */
 static bool
 on_vfio_driver(const struct ioasid_member *m)
@@ -170,4 +212,23 @@ stock_check_group(const char *sysfs, const char *bdf)
 	}
 	ioasid_group_free(group);
 	return ret;
+}
+
+int
+stock_check_group_number(unsigned int group)
+{
+	struct rte_pci_addr addr;
+	char path[64], bdf[IOASID_BDF_SIZE] = "";
+	struct dirent *e;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%u/devices", group);
+	dir = opendir(path);
+	if (dir == NULL)
+		return 0;
+	while ((e = readdir(dir)) != NULL && bdf[0] == '\0')
+		if (strlen(e->d_name) < sizeof(bdf) && rte_pci_addr_parse(e->d_name, &addr) == 0)
+			strcpy(bdf, e->d_name);
+	closedir(dir);
+	return bdf[0] != '\0' ? stock_check_group("/sys/bus/pci/devices", bdf) : 0;
 }

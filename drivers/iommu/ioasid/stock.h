@@ -41,10 +41,26 @@ struct stock {
 const struct stock *stock_in_charge(void);
 
 /*
+ * The stock functions if they are to answer this caller (caller.h), else NULL: besides
+ * the above for those who make VFIO's group ioctls themselves, and for stock EAL when it
+ * calls itself. For functions that are about groups and containers. Thread-safe.
+ */
+const struct stock *stock_for(const void *caller);
+
+/* The same for a function that is given a container: ours are never stock's. */
+const struct stock *stock_for_container(const void *caller, int fd);
+
+/*
  * The group rule before stock EAL sets a device up: 0, or -EPERM, said in the log. A
  * member counts as joined if it is named and on a VFIO driver: EAL then holds the whole
  * group, and nobody else can open it.
  */
 int stock_check_group(const char *sysfs, const char *bdf);
+
+/*
+ * The same for the group of a number. One of another bus than PCI holds what the
+ * administrator has put together (fslmc), or does not exist: 0.
+ */
+int stock_check_group_number(unsigned int group);
 
 #endif /* IOASID_STOCK_H */

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""SR-IOV: a physical function in one process, a virtual function of it in another."""
+
+import os
+import subprocess
+
+import pytest
+
+import pci
+import plugin
+from testpmd import Testpmd, allow
+
+pytestmark = pytest.mark.usefixtures("no_leftovers")
+
+TOKEN = "bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3"
+OTHER = "00000000-5a5f-4f5a-a211-f591514ba1f3"
+SRIOV = "/sys/module/vfio_pci/parameters/enable_sriov"
+CLIENT = os.path.join(os.path.dirname(plugin.PLUGIN), "../../../app/test/container_client")
+# Linux 6.17 and later
+ASKS = os.environ.get("LAB_KERNEL") != "lts"
+
+
+@pytest.fixture
+def vf(lab):
+    """A virtual function of NIC0, which the kernel puts on vfio-pci as its physical one is."""
+    pci.write(SRIOV, "Y")
+    pci.write(pci.path(lab.NIC0, "sriov_numvfs"), "1")
+    bdf = os.path.basename(os.readlink(pci.path(lab.NIC0, "virtfn0")))
+    pci.bind(bdf, "vfio-pci")
+    yield bdf
+    pci.write(pci.path(lab.NIC0, "sriov_numvfs"), "0")
+    pci.write(SRIOV, "N")
+
+
+def start(name, bdf, *eal, app=()):
+    return Testpmd(*allow(bdf), "--iova-mode=va", "-m", "128", f"--file-prefix={name}", *eal,
+                   app=["--port-topology=chained", *app])
+
+
+def probe(bdf, *eal):
+    """A program that does no more than set the device up: what it says."""
+    result = subprocess.run(
+        [CLIENT, "-l", "0-1", "--iova-mode=va", "-m", "64", "--file-prefix=probe", *allow(bdf),
+         *eal, "--", "maps", "8"], env=plugin.environment(), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, check=False, timeout=120)
+    print(result.stdout)
+    return result.stdout
+
+
+def mac(testpmd):
+    return testpmd.command("show port info 0").split("MAC address: ")[1].split()[0]
+
+
+def test_physical_and_virtual_function(lab, vf):
+    with start("pf", lab.NIC0, "--vfio-vf-token", TOKEN) as pf:
+        pf.started()
+        assert pf.ports() == [lab.NIC0]
+        warning = f"{lab.NIC0}: this kernel asks for no VF token"
+        assert (warning in pf.output) != ASKS
+        if ASKS:
+            refused(vf)
+        with start("vf", vf, "--vfio-vf-token", TOKEN) as user:
+            user.started()
+            assert user.ports() == [vf]
+            # from one process to the other, through the card's own switch
+            pf.command("set fwd rxonly")
+            pf.command("start")
+            user.command("set fwd txonly")
+            user.command(f"set eth-peer 0 {mac(pf)}")
+            before = pf.stats(0)["RX-packets"]
+            user.command("start")
+            pf.forwarded(before + 1000, [0], timeout=60)
+            user.command("stop")
+            pf.command("stop")
+            user.quit()
+        pf.quit()
+
+
+def refused(vf):
+    output = probe(vf)
+    assert f"{vf}: JOIN failed (Permission denied): it is a virtual function" in output
+    assert "--vfio-vf-token UUID" in output
+    output = probe(vf, "--vfio-vf-token", OTHER)
+    assert f"{vf}: JOIN failed (Permission denied): the VF token is not the one" in output
