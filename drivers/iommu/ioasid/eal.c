@@ -84,6 +84,8 @@ rte_eal_cleanup(void)
 		rte_errno = ENOTSUP;
 		return -1;
 	}
+	/* Loaded by -d, this is the first time that nothing more is to come. */
+	given_report_unused();
 	multiprocess_stop();
 	/* EAL is about to free even pages that were never to be freed. */
 	memory_set_closing();

@@ -17,14 +17,15 @@
 #include "options.h"
 
 struct given {
-	STAILQ_ENTRY(given) entry;
+	TAILQ_ENTRY(given) entry;
 	struct rte_pci_addr addr;
 	char bdf[PCI_PRI_STR_SIZE];
 	int fd;
 	bool used;
+	bool told; /* that it is not */
 };
 
-static STAILQ_HEAD(, given) devices = STAILQ_HEAD_INITIALIZER(devices);
+static TAILQ_HEAD(, given) devices = TAILQ_HEAD_INITIALIZER(devices);
 static int ioasid = -1;
 
 static struct given *
@@ -32,9 +33,9 @@ find_fd(int fd)
 {
 	struct given *g;
 
-	STAILQ_FOREACH(g, &devices, entry)
-	if (g->fd == fd)
-		return g;
+	TAILQ_FOREACH(g, &devices, entry)
+		if (g->fd == fd)
+			return g;
 	return NULL;
 }
 
@@ -43,9 +44,9 @@ find(const struct rte_pci_addr *addr)
 {
 	struct given *g;
 
-	STAILQ_FOREACH(g, &devices, entry)
-	if (rte_pci_addr_cmp(&g->addr, addr) == 0)
-		return g;
+	TAILQ_FOREACH(g, &devices, entry)
+		if (rte_pci_addr_cmp(&g->addr, addr) == 0)
+			return g;
 	return NULL;
 }
 
@@ -145,7 +146,7 @@ enter(const char *value, struct given *g)
 	}
 	if (check_fd("--vfio-device-fd", value, g->fd) < 0)
 		return -EINVAL;
-	STAILQ_INSERT_TAIL(&devices, g, entry);
+	TAILQ_INSERT_TAIL(&devices, g, entry);
 	return 0;
 }
 
@@ -175,7 +176,7 @@ given_device(const char *bdf)
 	struct rte_pci_addr addr;
 	struct given *g = NULL;
 
-	if (!STAILQ_EMPTY(&devices) && rte_pci_addr_parse(bdf, &addr) == 0)
+	if (!TAILQ_EMPTY(&devices) && rte_pci_addr_parse(bdf, &addr) == 0)
 		g = find(&addr);
 	if (g == NULL)
 		return -1;
@@ -205,17 +206,26 @@ given_ioasid_used(void)
 	ioasid = -1;
 }
 
+bool
+given_any(void)
+{
+	return ioasid >= 0 || !TAILQ_EMPTY(&devices);
+}
+
 void
 given_report_unused(void)
 {
 	struct given *g;
 
-	STAILQ_FOREACH(g, &devices, entry)
-	if (!g->used)
+	TAILQ_FOREACH(g, &devices, entry) {
+		if (g->used || g->told)
+			continue;
+		g->told = true;
 		IOASID_LOG(NOTICE,
-			   "--vfio-device-fd %s=%d is not in use: no such device has been "
-			   "set up. Is it named by -a, and bound to vfio-pci?",
+			   "--vfio-device-fd %s=%d is not in use: no such device has been set up. "
+			   "Is it named by -a, and bound to vfio-pci?",
 			   g->bdf, g->fd);
+	}
 }
 
 void
@@ -223,8 +233,8 @@ given_close_all(void)
 {
 	struct given *g;
 
-	while ((g = STAILQ_FIRST(&devices)) != NULL) {
-		STAILQ_REMOVE_HEAD(&devices, entry);
+	while ((g = TAILQ_FIRST(&devices)) != NULL) {
+		TAILQ_REMOVE(&devices, g, entry);
 		if (!g->used)
 			close(g->fd);
 		free(g);

@@ -12,6 +12,8 @@
  * when there is nobody else any more.
  */
 
+#include <stdbool.h>
+
 /* Enter what an option says: 0 or -EINVAL, said in the log. */
 int given_set_ioasid(const char *value);
 int given_add_device(const char *value);
@@ -28,7 +30,10 @@ void given_used(const char *bdf);
 /* The same of /dev/ioasid. */
 void given_ioasid_used(void);
 
-/* Tell which devices' descriptors nobody has used so far. */
+/* Whether any were given. */
+bool given_any(void);
+
+/* Tell which devices' descriptors nobody has used so far, each once. */
 void given_report_unused(void);
 
 /* Close those that nobody has used. */

@@ -16,6 +16,7 @@
 #include "interpose.h"
 #include "interposed.h"
 #include "log.h"
+#include "options.h"
 #include "redirect.h"
 
 #define PLUGIN "librte_iommu_ioasid.so"
@@ -114,6 +115,9 @@ static void __attribute__((constructor)) interpose_on_load(void)
 				"link librte_iommu_ioasid.a into it instead");
 	if (interpose_loaded() < 0)
 		abort();
+	/* Descriptors in it are to be looked at before EAL opens files of its own. */
+	if (late)
+		(void)options_env();
 }
 
 /* librte_eal, by a function of it that nobody stands in the place of. */
