@@ -197,6 +197,10 @@ descriptors_are_ours_until_they_are_used(void **state)
 	assert_int_equal(given_device("0000:01:00.0"), -1);
 	assert_non_null(strstr(logged(), "0000:01:00.0: fd 101 of --vfio-device-fd was closed"));
 
+	/* Each once. */
+	given_report_unused();
+	assert_null(strstr(strstr(logged(), "02:00.0=102 is not") + 1, "02:00.0=102 is not"));
+
 	/* The used one is somebody else's now. */
 	given_close_all();
 	assert_int_equal(fcntl(100, F_GETFD), -1);

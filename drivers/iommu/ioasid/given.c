@@ -206,10 +206,17 @@ given_ioasid_used(void)
 	ioasid = -1;
 }
 
-bool
-given_any(void)
+void
+given_report_stock(void)
 {
-	return ioasid >= 0 || !TAILQ_EMPTY(&devices);
+	struct given *g;
+
+	if (ioasid < 0 && TAILQ_EMPTY(&devices))
+		return;
+	IOASID_LOG(WARNING, "--ioasid-fd and --vfio-device-fd are not used then: it opens "
+			    "/dev/vfio/vfio and /dev/vfio/GROUP itself");
+	TAILQ_FOREACH(g, &devices, entry)
+		g->told = true;
 }
 
 void

@@ -12,8 +12,6 @@
  * when there is nobody else any more.
  */
 
-#include <stdbool.h>
-
 /* Enter what an option says: 0 or -EINVAL, said in the log. */
 int given_set_ioasid(const char *value);
 int given_add_device(const char *value);
@@ -30,8 +28,8 @@ void given_used(const char *bdf);
 /* The same of /dev/ioasid. */
 void given_ioasid_used(void);
 
-/* Whether any were given. */
-bool given_any(void);
+/* Stock EAL does the work: tell that they are of no use, if there are any. */
+void given_report_stock(void);
 
 /* Tell which devices' descriptors nobody has used so far, each once. */
 void given_report_unused(void);

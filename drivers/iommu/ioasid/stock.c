@@ -93,9 +93,7 @@ decide(void)
 	IOASID_LOG(NOTICE, "%s: EAL's own VFIO groups and containers are used",
 		   options.mode == MODE_AUTO ? "this kernel has no iommufd (/dev/iommu)"
 					     : "--ioasid-mode container");
-	if (given_any())
-		IOASID_LOG(WARNING, "--ioasid-fd and --vfio-device-fd are not used then: it opens "
-				    "/dev/vfio/vfio and /dev/vfio/GROUP itself");
+	given_report_stock();
 }
 
 const struct stock *
