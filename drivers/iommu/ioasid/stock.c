@@ -22,6 +22,8 @@
 #include "space.h"
 #include "stock.h"
 
+#define SYSFS_PCI "/sys/bus/pci/devices"
+
 static struct stock stock;
 static bool in_charge;
 static pthread_once_t decided = PTHREAD_ONCE_INIT;
@@ -215,21 +217,48 @@ stock_check_group(const char *sysfs, const char *bdf)
 	return ret;
 }
 
-int
-stock_check_group_number(unsigned int group)
+/* The name of any PCI device in a group; false: there is none. */
+static bool
+any_pci_member(unsigned int group, char bdf[IOASID_BDF_SIZE])
 {
 	struct rte_pci_addr addr;
-	char path[64], bdf[IOASID_BDF_SIZE] = "";
+	bool found = false;
+	char path[64];
 	struct dirent *e;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%u/devices", group);
 	dir = opendir(path);
 	if (dir == NULL)
-		return 0;
-	while ((e = readdir(dir)) != NULL && bdf[0] == '\0')
-		if (strlen(e->d_name) < sizeof(bdf) && rte_pci_addr_parse(e->d_name, &addr) == 0)
+		return false;
+	while (!found && (e = readdir(dir)) != NULL) {
+		found = strlen(e->d_name) < IOASID_BDF_SIZE &&
+			rte_pci_addr_parse(e->d_name, &addr) == 0;
+		if (found)
 			strcpy(bdf, e->d_name);
+	}
 	closedir(dir);
-	return bdf[0] != '\0' ? stock_check_group("/sys/bus/pci/devices", bdf) : 0;
+	return found;
+}
+
+int
+stock_check_group_number(unsigned int number)
+{
+	struct ioasid_group *group;
+	char bdf[IOASID_BDF_SIZE];
+	int ret;
+
+	if (!any_pci_member(number, bdf))
+		return 0;
+	ret = ioasid_group_read(SYSFS_PCI, bdf, &group);
+	if (ret < 0) {
+		IOASID_LOG(ERR, "%s", ioasid_error());
+		return ret;
+	}
+	/* The one that is wanted is a named one, if any is. */
+	for (unsigned int i = 0; i < group->nmembers; i++)
+		if (!group->members[i].bridge && explicit_set_has(&group->members[i]))
+			strcpy(bdf, group->members[i].bdf);
+	ioasid_group_free(group);
+	return stock_check_group(SYSFS_PCI, bdf);
 }

@@ -61,6 +61,6 @@ int stock_check_group(const char *sysfs, const char *bdf);
  * The same for the group of a number. One of another bus than PCI holds what the
  * administrator has put together (fslmc), or does not exist: 0.
  */
-int stock_check_group_number(unsigned int group);
+int stock_check_group_number(unsigned int number);
 
 #endif /* IOASID_STOCK_H */
