@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,29 +33,10 @@
 #include <rte_mbuf.h>
 #include <rte_vfio.h>
 
+#include "client.h"
 #include "group_client.h"
 
-#define PAGE  4096u
-#define BURST 32
 #define SYSFS "/sys/bus/pci/devices"
-
-#define CHECK(expr)                                                                                \
-	do {                                                                                       \
-		if (!(expr)) {                                                                     \
-			printf("%s:%d: not so: %s (rte_errno %d)\n", __FILE__, __LINE__, #expr,    \
-			       rte_errno);                                                         \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
-
-static void *
-anonymous(size_t length)
-{
-	void *va = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	CHECK(va != MAP_FAILED);
-	return va;
-}
 
 /* ---- many */
 
@@ -104,18 +84,6 @@ static volatile bool wanted = true;
 static volatile uint64_t received[2];
 
 static void
-start_port(uint16_t port, struct rte_mempool *pool)
-{
-	const struct rte_eth_conf conf = { 0 };
-
-	CHECK(rte_eth_dev_configure(port, 1, 1, &conf) == 0);
-	CHECK(rte_eth_rx_queue_setup(port, 0, 256, SOCKET_ID_ANY, NULL, pool) == 0);
-	CHECK(rte_eth_tx_queue_setup(port, 0, 256, SOCKET_ID_ANY, NULL) == 0);
-	CHECK(rte_eth_dev_start(port) == 0);
-	CHECK(rte_eth_promiscuous_enable(port) == 0);
-}
-
-static void
 pass_on(uint16_t port)
 {
 	struct rte_mbuf *mbufs[BURST];
@@ -133,12 +101,8 @@ send_first(uint16_t port, struct rte_mempool *pool)
 	struct rte_mbuf *mbufs[BURST];
 
 	CHECK(rte_pktmbuf_alloc_bulk(pool, mbufs, BURST) == 0);
-	for (int i = 0; i < BURST; i++) {
-		char *frame = rte_pktmbuf_append(mbufs[i], 64);
-
-		memset(frame, 0xff, 12);
-		memset(frame + 12, 0x88, 52);
-	}
+	for (int i = 0; i < BURST; i++)
+		fill_frame(mbufs[i]);
 	for (int i = rte_eth_tx_burst(port, 0, mbufs, BURST); i < BURST; i++)
 		rte_pktmbuf_free(mbufs[i]);
 }

@@ -35,9 +35,12 @@ struct ioas {
 	LIST_ENTRY(ioas) entry;
 	uint32_t id;
 	uint32_t domain_id;    /* 0: no device is attached, so there is no page table */
+	uint32_t hwpt_id;      /* page table made by HWPT_ALLOC, 0: none */
 	unsigned int attached; /* devices */
 	TAILQ_HEAD(, area) areas;
 	LIST_HEAD(, reserved) reserved;
+	struct fake_reserved allowed[4]; /* by ALLOW_IOVAS */
+	unsigned int nallowed;
 };
 
 struct iommufd {

@@ -74,6 +74,13 @@ iommufd_find(struct iommufd *ctx, uint32_t id)
 	return NULL;
 }
 
+/* Pages are pinned for all page tables of an IOAS once. */
+static bool
+has_domain(const struct ioas *ioas)
+{
+	return ioas->domain_id != 0 || ioas->hwpt_id != 0;
+}
+
 /* Areas */
 
 static uint64_t
@@ -137,7 +144,7 @@ area_insert(struct ioas *ioas, const struct area *from)
 static void
 area_remove(struct ioas *ioas, struct area *area)
 {
-	if (ioas->domain_id != 0)
+	if (has_domain(ioas))
 		area_unpin(area);
 	TAILQ_REMOVE(&ioas->areas, area, entry);
 	free(area);
@@ -157,12 +164,22 @@ is_reserved(const struct ioas *ioas, uint64_t start, uint64_t last)
 	return false;
 }
 
+/* Whether it touches what was promised to stay usable. */
+static bool
+is_allowed(const struct ioas *ioas, uint64_t start, uint64_t last)
+{
+	for (unsigned int i = 0; i < ioas->nallowed; i++)
+		if (ioas->allowed[i].start <= last && ioas->allowed[i].last >= start)
+			return true;
+	return false;
+}
+
 static int
 reserve(struct ioas *ioas, uint64_t start, uint64_t last, const void *owner)
 {
 	struct reserved *r;
 
-	if (area_first(ioas, start, last) != NULL)
+	if (area_first(ioas, start, last) != NULL || is_allowed(ioas, start, last))
 		return -EADDRINUSE;
 	r = zalloc(sizeof(*r));
 	r->start = start;
@@ -238,42 +255,50 @@ pin_all(struct ioas *ioas)
 	return 0;
 }
 
+/* A page table; `owner` of the IOVAs that it cannot translate. */
 static int
-domain_create(struct iommufd *ctx, struct ioas *ioas)
+domain_create(struct iommufd *ctx, struct ioas *ioas, uint32_t *id, const void *owner)
 {
 	int ret;
 
-	if (ioas->domain_id != 0)
+	if (*id != 0)
 		return 0;
 	ret = check_alignment(ioas);
 	if (ret < 0)
 		return ret;
 	if (fake_machine.aperture_last != UINT64_MAX) {
-		ret = reserve(ioas, fake_machine.aperture_last + 1, UINT64_MAX, ioas);
+		ret = reserve(ioas, fake_machine.aperture_last + 1, UINT64_MAX, owner);
 		if (ret < 0)
 			return ret;
 	}
-	ret = pin_all(ioas);
+	ret = has_domain(ioas) ? 0 : pin_all(ioas);
 	if (ret < 0) {
-		unreserve(ioas, ioas);
+		unreserve(ioas, owner);
 		return ret;
 	}
-	ioas->domain_id = iommufd_take_id(ctx);
+	*id = iommufd_take_id(ctx);
 	return 0;
+}
+
+static void
+domain_destroy(struct iommufd *ctx, struct ioas *ioas, uint32_t *id, const void *owner)
+{
+	struct area *area;
+
+	unreserve(ioas, owner);
+	iommufd_put_id(ctx, *id);
+	*id = 0;
+	if (has_domain(ioas))
+		return;
+	TAILQ_FOREACH(area, &ioas->areas, entry)
+		area_unpin(area);
 }
 
 static void
 domain_destroy_if_unused(struct iommufd *ctx, struct ioas *ioas)
 {
-	struct area *area;
-
-	if (ioas->attached > 0)
-		return;
-	TAILQ_FOREACH(area, &ioas->areas, entry)
-		area_unpin(area);
-	unreserve(ioas, ioas);
-	iommufd_put_id(ctx, ioas->domain_id);
-	ioas->domain_id = 0;
+	if (ioas->attached == 0)
+		domain_destroy(ctx, ioas, &ioas->domain_id, ioas);
 }
 
 /* Attachment */
@@ -306,7 +331,7 @@ attach_first(struct device *dev, struct ioas *ioas)
 	ret = reserve_device(ioas, dev);
 	if (ret < 0)
 		return ret;
-	ret = domain_create(dev->iommufd, ioas);
+	ret = domain_create(dev->iommufd, ioas, &ioas->domain_id, ioas);
 	if (ret < 0) {
 		unreserve(ioas, dev);
 		return ret;
@@ -349,7 +374,7 @@ replace(struct device *dev, struct ioas *ioas)
 	ret = reserve_group(dev, ioas);
 	if (ret < 0)
 		return ret;
-	ret = domain_create(dev->iommufd, ioas);
+	ret = domain_create(dev->iommufd, ioas, &ioas->domain_id, ioas);
 	if (ret < 0) {
 		unreserve_group(dev, ioas);
 		return ret;
@@ -421,12 +446,25 @@ ioas_destroy(struct iommufd *ctx, struct ioas *ioas)
 {
 	struct area *area;
 
+	if (ioas->hwpt_id != 0)
+		domain_destroy(ctx, ioas, &ioas->hwpt_id, &ioas->hwpt_id);
 	while ((area = TAILQ_FIRST(&ioas->areas)) != NULL)
 		area_remove(ioas, area);
 	LIST_REMOVE(ioas, entry);
 	iommufd_put_id(ctx, ioas->id);
 	free(ioas);
 	n_ioases--;
+}
+
+static struct ioas *
+find_hwpt(struct iommufd *ctx, uint32_t id)
+{
+	struct ioas *ioas;
+
+	LIST_FOREACH(ioas, &ctx->ioases, entry)
+		if (ioas->hwpt_id == id)
+			return ioas;
+	return NULL;
 }
 
 static int
@@ -440,9 +478,14 @@ destroy(struct iommufd *ctx, void *arg)
 		return ret;
 	if (cmd.id >= FAKE_IDS || !ctx->used[cmd.id])
 		return -ENOENT;
+	ioas = find_hwpt(ctx, cmd.id);
+	if (ioas != NULL) {
+		domain_destroy(ctx, ioas, &ioas->hwpt_id, &ioas->hwpt_id);
+		return 0;
+	}
 	ioas = iommufd_find(ctx, cmd.id);
 	/* A bound device has a user, and so has a page table that devices are on. */
-	if (ioas == NULL || ioas->domain_id != 0)
+	if (ioas == NULL || has_domain(ioas))
 		return -EBUSY;
 	ioas_destroy(ctx, ioas);
 	return 0;
@@ -451,7 +494,7 @@ destroy(struct iommufd *ctx, void *arg)
 static int
 check_iova(const struct ioas *ioas, const struct area *area)
 {
-	uint64_t align = ioas->domain_id != 0 ? IOMMU_PAGE : 1;
+	uint64_t align = has_domain(ioas) ? IOMMU_PAGE : 1;
 
 	if ((area_length(area) | area->iova) & (align - 1))
 		return -EINVAL;
@@ -493,7 +536,7 @@ ioas_map(struct iommufd *ctx, void *arg)
 	if (__builtin_add_overflow(cmd.iova, cmd.length - 1, &area.last))
 		return -EOVERFLOW;
 	ret = check_iova(ioas, &area);
-	if (ret == 0 && ioas->domain_id != 0)
+	if (ret == 0 && has_domain(ioas))
 		ret = area_pin(&area);
 	if (ret == 0)
 		area_insert(ioas, &area);
@@ -612,8 +655,71 @@ ioas_iova_ranges(struct iommufd *ctx, void *arg)
 	if (ioas == NULL)
 		return -ENOENT;
 	user->num_iovas = find_holes(ioas, (void *)(uintptr_t)cmd.allowed_iovas, cmd.num_iovas);
-	user->out_iova_alignment = ioas->domain_id != 0 ? IOMMU_PAGE : 1;
+	user->out_iova_alignment = has_domain(ioas) ? IOMMU_PAGE : 1;
 	return user->num_iovas > cmd.num_iovas ? -EMSGSIZE : 0;
+}
+
+static int
+ioas_allow_iovas(struct iommufd *ctx, void *arg)
+{
+	struct kabi_allow_iovas cmd;
+	struct ioas *ioas, new = { 0 };
+	int ret = copy_struct(&cmd, sizeof(cmd), sizeof(cmd), arg);
+
+	if (ret < 0)
+		return ret;
+	if (cmd.reserved != 0)
+		return -EOPNOTSUPP;
+	ioas = iommufd_find(ctx, cmd.ioas_id);
+	if (ioas == NULL)
+		return -ENOENT;
+	if (cmd.num_iovas > 4)
+		fake_die("more than 4 allowed ranges");
+	for (uint32_t i = 0; i < cmd.num_iovas; i++) {
+		const struct kabi_iova_range *r = (void *)(uintptr_t)cmd.allowed_iovas;
+
+		if (r[i].start >= r[i].last || is_allowed(&new, r[i].start, r[i].last))
+			return -EINVAL;
+		new.allowed[new.nallowed++] =
+			(struct fake_reserved){ .start = r[i].start, .last = r[i].last };
+	}
+	for (uint32_t i = 0; i < new.nallowed; i++)
+		if (is_reserved(ioas, new.allowed[i].start, new.allowed[i].last))
+			return -EADDRINUSE;
+	memcpy(ioas->allowed, new.allowed, sizeof(ioas->allowed));
+	ioas->nallowed = new.nallowed;
+	return 0;
+}
+
+static bool
+is_device_id(const struct iommufd *ctx, uint32_t id)
+{
+	for (unsigned int i = 0; i < fake_ndevices; i++)
+		if (fake_devices[i].iommufd == ctx && fake_devices[i].id == id)
+			return true;
+	return false;
+}
+
+static int
+hwpt_alloc(struct iommufd *ctx, void *arg)
+{
+	struct kabi_hwpt_alloc cmd;
+	struct ioas *ioas;
+	int ret = copy_struct(&cmd, sizeof(cmd), sizeof(cmd), arg);
+
+	if (ret < 0)
+		return ret;
+	if (cmd.flags != 0 || cmd.reserved != 0)
+		return -EOPNOTSUPP;
+	ioas = iommufd_find(ctx, cmd.pt_id);
+	if (ioas == NULL || !is_device_id(ctx, cmd.dev_id))
+		return -ENOENT;
+	if (ioas->hwpt_id != 0)
+		fake_die("more than one HWPT_ALLOC for an IOAS");
+	ret = domain_create(ctx, ioas, &ioas->hwpt_id, &ioas->hwpt_id);
+	if (ret == 0)
+		((struct kabi_hwpt_alloc *)arg)->out_hwpt_id = ioas->hwpt_id;
+	return ret;
 }
 
 int
@@ -624,12 +730,16 @@ iommufd_ioctl(struct iommufd *ctx, unsigned long request, void *arg)
 		return destroy(ctx, arg);
 	case KABI_IOAS_ALLOC:
 		return ioas_alloc(ctx, arg);
+	case KABI_ALLOW_IOVAS:
+		return ioas_allow_iovas(ctx, arg);
 	case KABI_IOVA_RANGES:
 		return ioas_iova_ranges(ctx, arg);
 	case KABI_MAP:
 		return ioas_map(ctx, arg);
 	case KABI_UNMAP:
 		return ioas_unmap(ctx, arg);
+	case KABI_HWPT_ALLOC:
+		return hwpt_alloc(ctx, arg);
 	default:
 		return -ENOTTY;
 	}

@@ -88,6 +88,23 @@ call_ranges(void)
 }
 
 static int
+call_allow(void)
+{
+	const struct ioasid_range range = { 0, 16 * PAGE };
+
+	return ioasid_allow_iovas(ctx, ioas, &range, 1);
+}
+
+static int
+call_device_ranges(void)
+{
+	struct ioasid_range *ranges;
+	unsigned int count;
+
+	return ioasid_device_ranges(dev, ioas, &ranges, &count);
+}
+
+static int
 call_map(void)
 {
 	return ioasid_map(ctx, ioas, VA, 4 * PAGE, PAGE, RW);
@@ -158,6 +175,12 @@ static const struct row attach_rows[] = {
 	{ call_free, KABI_DESTROY, ENOENT, "IOASID 1", "does not exist", NULL },
 	{ call_free, KABI_DESTROY, EBUSY, "IOASID 1", "devices attached", "leave first" },
 	{ call_ranges, KABI_IOVA_RANGES, ENOENT, "IOASID 1", "does not exist", NULL },
+	{ call_allow, KABI_ALLOW_IOVAS, ENOENT, "IOASID 1", "does not exist", NULL },
+	{ call_allow, KABI_ALLOW_IOVAS, EINVAL, "IOASID 1", "empty or overlap", NULL },
+	{ call_allow, KABI_ALLOW_IOVAS, EADDRINUSE, "IOASID 1", "device reserves",
+	  "choose another range" },
+	{ call_allow, KABI_ALLOW_IOVAS, EOPNOTSUPP, "IOASID 1", "no support", NULL },
+	{ call_allow, KABI_ALLOW_IOVAS, ENOMEM, "IOASID 1", "kernel is out of memory", NULL },
 	{ call_map, KABI_MAP, EEXIST, MAP_RANGE, "mapped already", NULL },
 	{ call_map, KABI_MAP, EINVAL, MAP_RANGE, "is reserved", "choose other addresses" },
 	{ call_map, KABI_MAP, EINVAL, MAP_RANGE, "beyond what the IOMMU can address",
@@ -226,6 +249,7 @@ static const struct row unknown_rows[] = {
 	{ call_alloc, KABI_IOAS_ALLOC, ENOMEM, "/dev/iommu", "the kernel refused", NULL },
 	{ call_free, KABI_DESTROY, EIO, "IOASID 1", "the kernel refused", NULL },
 	{ call_ranges, KABI_IOVA_RANGES, EIO, "IOASID 1", "the kernel refused", NULL },
+	{ call_allow, KABI_ALLOW_IOVAS, EIO, "IOASID 1", "the kernel refused", NULL },
 	{ call_map, KABI_MAP, EIO, MAP_RANGE, "the kernel refused", NULL },
 	{ call_unmap, KABI_UNMAP, EDEADLK, UNMAP_RANGE, "the kernel refused", NULL },
 };
@@ -239,16 +263,19 @@ errors_without_a_meaning(void **state)
 }
 
 static void
-errors_of_detach(void **state)
+errors_with_an_attached_device(void **state)
 {
 	const struct row rows[] = {
 		{ call_detach, KABI_DETACH, EIO, NIC0, "DETACH failed", NULL },
+		{ call_device_ranges, KABI_IOAS_ALLOC, EIO, NIC0, "IOVA ranges failed", NULL },
+		{ call_device_ranges, KABI_HWPT_ALLOC, EINVAL, NIC0, "IOVA ranges failed", NULL },
+		{ call_device_ranges, KABI_IOVA_RANGES, EIO, NIC0, "IOVA ranges failed", NULL },
 	};
 
 	(void)state;
 	dev = join(NIC0);
 	attach(dev, ioas);
-	check_rows(rows, 1);
+	check_rows(rows, ARRAY_SIZE(rows));
 }
 
 /* EMSGSIZE of IOVA_RANGES is no error: it is asked again. */
@@ -381,7 +408,7 @@ main(void)
 		TEST(errors_of_join),
 		TEST(errors_with_a_device),
 		TEST(errors_without_a_meaning),
-		TEST(errors_of_detach),
+		TEST(errors_with_an_attached_device),
 		TEST(message_size_is_not_told),
 		TEST(memlock_is_told),
 		TEST(memlock_unlimited_is_told),

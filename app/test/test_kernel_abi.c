@@ -25,10 +25,12 @@ static const struct {
 } requests[] = {
 	{ KABI_DESTROY, 0x80, "DESTROY" },
 	{ KABI_IOAS_ALLOC, 0x81, "IOAS_ALLOC" },
+	{ KABI_ALLOW_IOVAS, 0x82, "ALLOW_IOVAS" },
 	{ KABI_IOVA_RANGES, 0x84, "IOVA_RANGES" },
 	{ KABI_MAP, 0x85, "MAP" },
 	{ KABI_UNMAP, 0x86, "UNMAP" },
 	{ KABI_FEATURE, 100 + 17, "FEATURE" },
+	{ KABI_HWPT_ALLOC, 0x89, "HWPT_ALLOC" },
 	{ KABI_BIND, 100 + 18, "BIND" },
 	{ KABI_ATTACH, 100 + 19, "ATTACH" },
 	{ KABI_DETACH, 100 + 20, "DETACH" },
@@ -58,6 +60,8 @@ structs_have_their_sizes(void **state)
 	CHECK_EQ(sizeof(struct kabi_ioas_alloc), 12);
 	CHECK_EQ(sizeof(struct kabi_iova_range), 16);
 	CHECK_EQ(sizeof(struct kabi_iova_ranges), 32);
+	CHECK_EQ(sizeof(struct kabi_allow_iovas), 24);
+	CHECK_EQ(sizeof(struct kabi_hwpt_alloc), 24);
 	CHECK_EQ(sizeof(struct kabi_map), 40);
 	CHECK_EQ(sizeof(struct kabi_unmap), 24);
 	/* As of Linux 6.6; later ones are longer, and take these. */
@@ -80,6 +84,12 @@ fields_have_their_places(void **state)
 	CHECK_EQ(offsetof(struct kabi_iova_ranges, num_iovas), 8);
 	CHECK_EQ(offsetof(struct kabi_iova_ranges, allowed_iovas), 16);
 	CHECK_EQ(offsetof(struct kabi_iova_ranges, out_iova_alignment), 24);
+	CHECK_EQ(offsetof(struct kabi_allow_iovas, ioas_id), 4);
+	CHECK_EQ(offsetof(struct kabi_allow_iovas, num_iovas), 8);
+	CHECK_EQ(offsetof(struct kabi_allow_iovas, allowed_iovas), 16);
+	CHECK_EQ(offsetof(struct kabi_hwpt_alloc, dev_id), 8);
+	CHECK_EQ(offsetof(struct kabi_hwpt_alloc, pt_id), 12);
+	CHECK_EQ(offsetof(struct kabi_hwpt_alloc, out_hwpt_id), 16);
 	CHECK_EQ(offsetof(struct kabi_map, flags), 4);
 	CHECK_EQ(offsetof(struct kabi_map, ioas_id), 8);
 	CHECK_EQ(offsetof(struct kabi_map, user_va), 16);
@@ -124,6 +134,7 @@ iommufd_header_agrees(void **state)
 	SAME(KABI_DESTROY, IOMMU_DESTROY);
 	SAME(KABI_IOAS_ALLOC, IOMMU_IOAS_ALLOC);
 	SAME(KABI_IOVA_RANGES, IOMMU_IOAS_IOVA_RANGES);
+	SAME(KABI_ALLOW_IOVAS, IOMMU_IOAS_ALLOW_IOVAS);
 	SAME(KABI_MAP, IOMMU_IOAS_MAP);
 	SAME(KABI_UNMAP, IOMMU_IOAS_UNMAP);
 	SAME(KABI_MAP_FIXED_IOVA, IOMMU_IOAS_MAP_FIXED_IOVA);
@@ -147,6 +158,12 @@ iommufd_header_agrees(void **state)
 	SAME_FIELD(kabi_iova_ranges, iommu_ioas_iova_ranges, allowed_iovas, allowed_iovas);
 	SAME_FIELD(kabi_iova_ranges, iommu_ioas_iova_ranges, out_iova_alignment,
 		   out_iova_alignment);
+	NOT_LONGER(kabi_allow_iovas, iommu_ioas_allow_iovas);
+	SAME_FIELD(kabi_allow_iovas, iommu_ioas_allow_iovas, size, size);
+	SAME_FIELD(kabi_allow_iovas, iommu_ioas_allow_iovas, ioas_id, ioas_id);
+	SAME_FIELD(kabi_allow_iovas, iommu_ioas_allow_iovas, num_iovas, num_iovas);
+	SAME_FIELD(kabi_allow_iovas, iommu_ioas_allow_iovas, reserved, __reserved);
+	SAME_FIELD(kabi_allow_iovas, iommu_ioas_allow_iovas, allowed_iovas, allowed_iovas);
 	NOT_LONGER(kabi_map, iommu_ioas_map);
 	SAME_FIELD(kabi_map, iommu_ioas_map, size, size);
 	SAME_FIELD(kabi_map, iommu_ioas_map, flags, flags);
@@ -160,6 +177,16 @@ iommufd_header_agrees(void **state)
 	SAME_FIELD(kabi_unmap, iommu_ioas_unmap, ioas_id, ioas_id);
 	SAME_FIELD(kabi_unmap, iommu_ioas_unmap, iova, iova);
 	SAME_FIELD(kabi_unmap, iommu_ioas_unmap, length, length);
+#ifdef HAVE_IOMMU_HWPT_ALLOC
+	SAME(KABI_HWPT_ALLOC, IOMMU_HWPT_ALLOC);
+	NOT_LONGER(kabi_hwpt_alloc, iommu_hwpt_alloc);
+	SAME_FIELD(kabi_hwpt_alloc, iommu_hwpt_alloc, size, size);
+	SAME_FIELD(kabi_hwpt_alloc, iommu_hwpt_alloc, flags, flags);
+	SAME_FIELD(kabi_hwpt_alloc, iommu_hwpt_alloc, dev_id, dev_id);
+	SAME_FIELD(kabi_hwpt_alloc, iommu_hwpt_alloc, pt_id, pt_id);
+	SAME_FIELD(kabi_hwpt_alloc, iommu_hwpt_alloc, out_hwpt_id, out_hwpt_id);
+	SAME_FIELD(kabi_hwpt_alloc, iommu_hwpt_alloc, reserved, __reserved);
+#endif
 #else
 	print_message("skipped: <linux/iommufd.h> is not installed (Linux 6.2)\n");
 	skip();

@@ -133,6 +133,28 @@ undo_ranges(void)
 }
 
 static int
+call_allow(void)
+{
+	const struct ioasid_range range = { 0, 16 * PAGE };
+
+	return ioasid_allow_iovas(ctx, ioas, &range, 1);
+}
+
+static void
+undo_allow(void)
+{
+	CHECK_EQ(fake_count(KABI_ALLOW_IOVAS), 1);
+}
+
+static int
+call_device_ranges(void)
+{
+	unsigned int count;
+
+	return ioasid_device_ranges(dev, ioas, &ranges, &count);
+}
+
+static int
 call_group_read(void)
 {
 	return ioasid_group_read(fake_sysfs(), GROUP_HD, &group);
@@ -223,6 +245,24 @@ ranges_without_memory(void **state)
 }
 
 static void
+allow_without_memory(void **state)
+{
+	(void)state;
+	CHECK(fail_each(call_allow, undo_allow) >= 1);
+}
+
+static void
+device_ranges_without_memory(void **state)
+{
+	(void)state;
+	CHECK_OK(call_allow());
+	dev = join(NIC0);
+	/* The kernel's answer, without the reserved region, within the allowed range. */
+	CHECK(fail_each(call_device_ranges, undo_ranges) >= 3);
+	CHECK_EQ(fake_count(KABI_DESTROY), 2 * fake_count(KABI_HWPT_ALLOC));
+}
+
+static void
 group_read_without_memory(void **state)
 {
 	(void)state;
@@ -263,6 +303,7 @@ main(void)
 		TEST(alloc_without_memory),        TEST(ranges_without_memory),
 		TEST(group_read_without_memory),   TEST(join_without_memory),
 		TEST(attach_without_memory),       TEST(map_without_memory),
+		TEST(allow_without_memory),        TEST(device_ranges_without_memory),
 	};
 
 	return cmocka_run_group_tests_name("nomem", tests, NULL, NULL);

@@ -117,6 +117,32 @@ takes_ours_and_leaves_the_rest(void **state)
 }
 
 static void
+window_is_two_numbers(void **state)
+{
+	static const struct {
+		const char *argv;
+		uint64_t start, length;
+	} rows[] = {
+		{ "app --ioasid-iova-window 0x100000000:0x40000000", 0x100000000, 0x40000000 },
+		{ "app --ioasid-iova-window=4G:1024M", 0x100000000, 0x40000000 },
+		{ "app --ioasid-iova-window 0:4096k", 0, 4 << 20 },
+		{ "app --ioasid-iova-window 65536:65536", 65536, 65536 },
+		{ "app --ioasid-iova-window 0xffffffffffff0000:0x10000", 0xffffffffffff0000,
+		  0x10000 },
+	};
+	char words[128], *argv[MAX_ARGS];
+	int taken;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		strcpy(words, rows[i].argv);
+		assert_int_equal(options_take(split(words, argv), argv, &taken), 0);
+		assert_int_equal(options.window.start, rows[i].start);
+		assert_int_equal(options.window.length, rows[i].length);
+	}
+}
+
+static void
 malformed_is_one_clear_error(void **state)
 {
 	static const struct {
@@ -129,6 +155,17 @@ malformed_is_one_clear_error(void **state)
 		{ "app --ioasid-dev -- -i", "--ioasid-dev needs a value: --ioasid-dev PATH" },
 		{ "app --ioasid-dev iommu", "give the path of a device node" },
 		{ "app --ioasid-dev=", "give the path of a device node" },
+		{ "app --ioasid-iova-window", "needs a value" },
+		{ "app --ioasid-iova-window 4G", "\"4G\": give START:LENGTH" },
+		{ "app --ioasid-iova-window 4G:", "give START:LENGTH" },
+		{ "app --ioasid-iova-window :1G", "give START:LENGTH" },
+		{ "app --ioasid-iova-window 4G:0", "give START:LENGTH" },
+		{ "app --ioasid-iova-window 4G:-1", "give START:LENGTH" },
+		{ "app --ioasid-iova-window 4T:1G", "give START:LENGTH" },
+		{ "app --ioasid-iova-window 4G:1G:1G", "give START:LENGTH" },
+		{ "app --ioasid-iova-window 0xffffffffffff0000:1M", "give START:LENGTH" },
+		{ "app --ioasid-iova-window 99999999999G:1G", "give START:LENGTH" },
+		{ "app --ioasid-iova-window 99999999999999999999:1G", "give START:LENGTH" },
 		{ "app --allow-insecure-vfio=yes", "takes no value, but \"yes\" was given" },
 	};
 	char words[128], *argv[MAX_ARGS];
@@ -325,6 +362,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(takes_ours_and_leaves_the_rest, setup, teardown),
+		cmocka_unit_test_setup_teardown(window_is_two_numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(malformed_is_one_clear_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(descriptors_are_ours_until_they_are_used, setup,
 						teardown),

@@ -249,112 +249,6 @@ close_ends_everything(void **state)
 	CHECK_EQ(fake_pinned(), 0);
 }
 
-/* IOVA ranges */
-
-static void
-check_ranges(uint32_t id, const struct ioasid_range *want, unsigned int n)
-{
-	struct ioasid_range *ranges = NULL, got[8] = { 0 };
-	unsigned int count = 0;
-
-	CHECK_OK(ioasid_iova_ranges(ctx, id, &ranges, &count));
-	/* Given back before the checks, which may end the test. */
-	for (unsigned int i = 0; i < count && i < ARRAY_SIZE(got); i++)
-		got[i] = ranges[i];
-	free(ranges);
-	CHECK_EQ(count, n);
-	for (unsigned int i = 0; i < n; i++) {
-		CHECK_EQ(got[i].start, want[i].start);
-		CHECK_EQ(got[i].last, want[i].last);
-	}
-}
-
-#define APERTURE_LAST ((UINT64_C(1) << 48) - 1)
-
-static void
-ranges_shrink_by_attach_and_grow_by_detach(void **state)
-{
-	const struct ioasid_range all[] = { { 0, UINT64_MAX } };
-	const struct ioasid_range narrowed[] = {
-		{ 0, MSI_START - 1 },
-		{ MSI_LAST + 1, APERTURE_LAST },
-	};
-	struct ioasid_device *dev = join(NIC0);
-
-	(void)state;
-	check_ranges(ioas, all, 1);
-	attach(dev, ioas);
-	check_ranges(ioas, narrowed, 2);
-	CHECK_OK(ioasid_detach(dev));
-	check_ranges(ioas, all, 1);
-}
-
-static void
-ranges_of_unknown_ioasid(void **state)
-{
-	struct ioasid_range *ranges;
-	unsigned int count;
-
-	(void)state;
-	CHECK_ERR(ioasid_iova_ranges(ctx, 99, &ranges, &count), ENOENT);
-	CHECK_SAYS("IOASID 99");
-}
-
-/* Give an IOASID as many holes as it takes: three regions a device. */
-static void
-attach_devices_with_regions(unsigned int n)
-{
-	char bdf[] = "0000:10:00.0";
-
-	for (unsigned int i = 0; i < n; i++) {
-		uint64_t base = (4 * i + 1) * 0x10000000;
-		struct fake_pci pci = { .bdf = bdf, .group = 100 + i, .driver = "vfio-pci" };
-
-		for (unsigned int j = 0; j < 3; j++)
-			pci.reserved[j] = (struct fake_reserved){
-				.start = base + j * 0x10000000,
-				.last = base + j * 0x10000000 + 0xffff,
-				.type = "reserved",
-			};
-		bdf[6] = (char)('0' + i);
-		fake_plug(&pci);
-		attach(join(bdf), ioas);
-	}
-}
-
-/* EMSGSIZE: the kernel says how many there are, and is asked again. */
-static void
-ranges_more_than_first_asked_for(void **state)
-{
-	struct ioasid_range *ranges;
-	unsigned int count = 0, asked;
-	bool ascending = true;
-
-	(void)state;
-	attach_devices_with_regions(4);
-	asked = fake_count(KABI_IOVA_RANGES);
-	CHECK_OK(ioasid_iova_ranges(ctx, ioas, &ranges, &count));
-	for (unsigned int i = 1; i < count; i++)
-		ascending = ascending && ranges[i - 1].last < ranges[i].start;
-	free(ranges);
-	CHECK_EQ(count, 13);
-	CHECK(ascending);
-	CHECK_EQ(fake_count(KABI_IOVA_RANGES) - asked, 2);
-}
-
-/* A device may be attached between the two questions. */
-static void
-ranges_grow_while_asked(void **state)
-{
-	const struct ioasid_range all[] = { { 0, UINT64_MAX } };
-
-	(void)state;
-	fake_fail(KABI_IOVA_RANGES, 1, EMSGSIZE);
-	fake_fail(KABI_IOVA_RANGES, 2, EMSGSIZE);
-	check_ranges(ioas, all, 1);
-	CHECK_EQ(fake_count(KABI_IOVA_RANGES), 3);
-}
-
 static void
 mapped_bytes_is_the_sum_over_all_ioasids(void **state)
 {
@@ -396,10 +290,6 @@ main(void)
 		TEST(free_with_a_device_attached_is_busy),
 		TEST(free_of_a_device_id_is_no_such_ioasid),
 		TEST(close_ends_everything),
-		TEST(ranges_shrink_by_attach_and_grow_by_detach),
-		TEST(ranges_of_unknown_ioasid),
-		TEST(ranges_more_than_first_asked_for),
-		TEST(ranges_grow_while_asked),
 		TEST(mapped_bytes_is_the_sum_over_all_ioasids),
 	};
 

@@ -394,10 +394,13 @@ attach_kernel(struct ioasid_device *dev, struct space *space)
 {
 	struct kabi_attach arg = { .argsz = sizeof(arg), .pt_id = space->id };
 	struct ioasid_device *other;
+	char misfit[512] = "";
 	int ret = ioasid_sys->ioctl(dev->fd, KABI_ATTACH, &arg);
 
+	if (ret == -EADDRINUSE)
+		range_describe_misfit(dev, space, misfit, sizeof(misfit));
 	if (ret < 0)
-		return error_call(CALL_ATTACH, ret, dev->bdf, NULL);
+		return error_call(CALL_ATTACH, ret, dev->bdf, misfit);
 	/* The kernel moves the whole group when a device that is attached moves. */
 	LIST_FOREACH(other, &dev->ctx->devices, entry)
 		if (other->space != NULL && other->group->number == dev->group->number)

@@ -79,8 +79,8 @@ static const struct {
 	{ CALL_ATTACH, EINVAL, "has not joined, or its IOMMU group is attached to another IOASID" },
 	{ CALL_ATTACH, ENOENT, "there is no such IOASID" },
 	{ CALL_ATTACH, EADDRINUSE,
-	  "memory is mapped at addresses that its IOMMU reserves or cannot "
-	  "reach: move it, for DPDK by --base-virtaddr or --iova-mode=pa" },
+	  "memory is mapped, or an IOVA range is promised, at addresses that its IOMMU reserves "
+	  "or cannot reach: move it, for DPDK by --base-virtaddr or --iova-mode=pa" },
 	{ CALL_ATTACH, EBUSY,
 	  "its IOMMU group is in use by another page table, or being reset: try "
 	  "again" },
@@ -94,6 +94,14 @@ static const struct {
 	{ CALL_FREE, EBUSY, "still has devices attached: move them or let them leave first" },
 
 	{ CALL_RANGES, ENOENT, "does not exist" },
+
+	{ CALL_ALLOW, ENOENT, "does not exist" },
+	{ CALL_ALLOW, EINVAL, "the ranges are empty or overlap" },
+	{ CALL_ALLOW, EADDRINUSE,
+	  "an attached device reserves addresses in the range, or its IOMMU cannot reach them: "
+	  "choose another range" },
+	{ CALL_ALLOW, EOPNOTSUPP, "the kernel has no support for it" },
+	{ CALL_ALLOW, ENOMEM, "the kernel is out of memory" },
 
 	{ CALL_MAP, EEXIST, "is mapped already" },
 	{ CALL_MAP, EINVAL,
@@ -111,11 +119,17 @@ static const struct {
 };
 
 static const char *const call_names[] = {
-	[CALL_OPEN] = "open",     [CALL_OPEN_CDEV] = "open",
-	[CALL_BIND] = "JOIN",     [CALL_TOKEN] = "JOIN",
-	[CALL_ATTACH] = "ATTACH", [CALL_DETACH] = "DETACH",
-	[CALL_FREE] = "free",     [CALL_ALLOC] = "allocate an IOASID",
-	[CALL_MAP] = "map",       [CALL_RANGES] = "IOVA ranges",
+	[CALL_OPEN] = "open",
+	[CALL_OPEN_CDEV] = "open",
+	[CALL_BIND] = "JOIN",
+	[CALL_TOKEN] = "JOIN",
+	[CALL_ATTACH] = "ATTACH",
+	[CALL_DETACH] = "DETACH",
+	[CALL_FREE] = "free",
+	[CALL_ALLOC] = "allocate an IOASID",
+	[CALL_MAP] = "map",
+	[CALL_RANGES] = "IOVA ranges",
+	[CALL_ALLOW] = "allow IOVA ranges",
 	[CALL_UNMAP] = "unmap",
 };
 

@@ -13,7 +13,8 @@ enum ioasid_call {
 	CALL_DETACH,    /* subject: BDF */
 	CALL_ALLOC,     /* subject: path */
 	CALL_FREE,      /* subject: the IOASID */
-	CALL_RANGES,    /* subject: the IOASID */
+	CALL_RANGES,    /* subject: the IOASID, or the BDF */
+	CALL_ALLOW,     /* subject: the IOASID */
 	CALL_MAP,       /* subject: the range */
 	CALL_UNMAP,     /* subject: the range */
 };

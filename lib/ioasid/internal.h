@@ -18,6 +18,7 @@ struct map {
 };
 
 RB_HEAD(map_tree, map);
+RB_PROTOTYPE(map_tree, map, entry, map_cmp)
 
 /* One IOASID: the kernel's IOAS and what is mapped in it. */
 struct space {
@@ -25,6 +26,8 @@ struct space {
 	uint32_t id;
 	uint64_t mapped; /* bytes */
 	struct map_tree maps;
+	struct ioasid_range *allowed; /* ascending; see ioasid_allow_iovas() */
+	unsigned int nallowed;        /* 0: all */
 };
 
 struct ioasid_device {
@@ -85,5 +88,12 @@ const char *given_name(int fd, char *buf, size_t size);
 struct map *map_first(struct space *space, uint64_t iova, uint64_t last);
 /* forget all maps of a space that is about to be destroyed */
 void map_forget_all(struct space *space);
+
+/* range.c */
+/* Whether a map would be within the ranges that the IOASID was given: 0 or -EADDRNOTAVAIL. */
+int range_check_allowed(const struct space *space, uint64_t iova, uint64_t last);
+
+/* What of a space a device cannot reach, and what it can, in words; "" if all is well. */
+void range_describe_misfit(struct ioasid_device *dev, struct space *space, char *buf, size_t size);
 
 #endif /* IOASID_INTERNAL_H */

@@ -178,6 +178,22 @@ int ioasid_iova_ranges(struct ioasid_ctx *ctx, uint32_t ioasid, struct ioasid_ra
 		       unsigned int *count);
 
 /**
+ * Preset the IOVA ranges of an IOASID: only they can be mapped, and the kernel promises
+ * that they stay usable; a device that reserves or cannot address a part of them is not
+ * attached. Replaces what was given before.
+ *
+ * @param ranges copied; in any order
+ * @param count  0: all IOVAs may be used again, and nothing is promised
+ * @return 0;
+ *   -ENOENT no such IOASID;
+ *   -EINVAL a range is empty or a single byte, or two overlap;
+ *   -EADDRINUSE a map lies outside of them; an attached device cannot use them (kernel);
+ *   -ENOMEM
+ */
+int ioasid_allow_iovas(struct ioasid_ctx *ctx, uint32_t ioasid, const struct ioasid_range *ranges,
+		       unsigned int count);
+
+/**
  * Map process memory at a fixed IOVA; the pages are pinned while a device is
  * attached. VA, IOVA and length are multiples of the page size.
  *
@@ -186,6 +202,7 @@ int ioasid_iova_ranges(struct ioasid_ctx *ctx, uint32_t ioasid, struct ioasid_ra
  *   -ENOENT no such IOASID;
  *   -EEXIST overlaps a map (see ioasid_find_map());
  *   -EADDRINUSE touches a reserved region of the group of an attached device;
+ *   -EADDRNOTAVAIL not within one of the ranges given to ioasid_allow_iovas();
  *   -EINVAL length 0, wrap-around, misaligned, no or unknown access; outside the IOVA
  *   ranges (kernel);
  *   -EOVERFLOW the memory would wrap around (kernel);
@@ -330,6 +347,18 @@ int ioasid_attach(struct ioasid_device *dev, uint32_t ioasid);
  * @return 0; kernel errors of VFIO_DEVICE_DETACH_IOMMUFD_PT
  */
 int ioasid_detach(struct ioasid_device *dev);
+
+/**
+ * The IOVA ranges that an IOASID would have by this device: what its IOMMU can address,
+ * but for the reserved regions of its group as it was when it joined or was last
+ * attached, within the ranges given to ioasid_allow_iovas(). Nothing is attached for it.
+ *
+ * @param ranges an array in ascending order, for free()
+ * @param count  its length; 0: nothing could be mapped
+ * @return 0; -ENOENT no such IOASID; -ENOMEM; kernel errors of IOMMU_HWPT_ALLOC
+ */
+int ioasid_device_ranges(struct ioasid_device *dev, uint32_t ioasid, struct ioasid_range **ranges,
+			 unsigned int *count);
 
 /** @return the device fd (close-on-exec); it stays the device's. */
 int ioasid_device_fd(const struct ioasid_device *dev);

@@ -20,9 +20,11 @@
 /* On /dev/iommu. Every struct starts with its size. */
 #define KABI_DESTROY     KABI_IOMMUFD(0x0)
 #define KABI_IOAS_ALLOC  KABI_IOMMUFD(0x1)
+#define KABI_ALLOW_IOVAS KABI_IOMMUFD(0x2)
 #define KABI_IOVA_RANGES KABI_IOMMUFD(0x4)
 #define KABI_MAP         KABI_IOMMUFD(0x5)
 #define KABI_UNMAP       KABI_IOMMUFD(0x6)
+#define KABI_HWPT_ALLOC  KABI_IOMMUFD(0x9)
 
 /* On a VFIO device cdev. */
 #define KABI_FEATURE KABI_VFIO(17)
@@ -53,6 +55,24 @@ struct kabi_iova_ranges {
 	uint32_t reserved;
 	uint64_t allowed_iovas;
 	uint64_t out_iova_alignment;
+};
+
+struct kabi_allow_iovas {
+	uint32_t size;
+	uint32_t ioas_id;
+	uint32_t num_iovas;
+	uint32_t reserved;
+	uint64_t allowed_iovas;
+};
+
+/* As of Linux 6.6; longer since. */
+struct kabi_hwpt_alloc {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t dev_id;
+	uint32_t pt_id;
+	uint32_t out_hwpt_id;
+	uint32_t reserved;
 };
 
 #define KABI_MAP_FIXED_IOVA (1u << 0)

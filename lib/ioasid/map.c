@@ -21,7 +21,6 @@ map_cmp(const struct map *a, const struct map *b)
 	return (a->m.iova > b->m.iova) - (a->m.iova < b->m.iova);
 }
 
-RB_PROTOTYPE(map_tree, map, entry, map_cmp)
 RB_GENERATE(map_tree, map, entry, map_cmp)
 
 static uint64_t
@@ -199,7 +198,9 @@ map_add(struct ioasid_ctx *ctx, struct space *space, const struct ioasid_map *m,
 				 "IOVA 0x%" PRIx64 "-0x%" PRIx64 " overlaps the map 0x%" PRIx64
 				 "-0x%" PRIx64 " (VA 0x%" PRIx64 "): unmap that first",
 				 m->iova, last, map->m.iova, map_last(map), map->m.va);
-	ret = check_reserved(ctx, space, m->iova, last);
+	ret = range_check_allowed(space, m->iova, last);
+	if (ret == 0)
+		ret = check_reserved(ctx, space, m->iova, last);
 	if (ret < 0)
 		return ret;
 

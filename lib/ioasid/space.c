@@ -121,6 +121,16 @@ ioasid_open_fd(int fd, struct ioasid_ctx **out)
 	return 0;
 }
 
+/* After the kernel has: forget it. */
+static void
+space_free(struct space *space)
+{
+	map_forget_all(space);
+	LIST_REMOVE(space, entry);
+	free(space->allowed);
+	free(space);
+}
+
 static int
 space_destroy(struct ioasid_ctx *ctx, struct space *space)
 {
@@ -129,9 +139,7 @@ space_destroy(struct ioasid_ctx *ctx, struct space *space)
 
 	if (ret < 0)
 		return ret;
-	map_forget_all(space);
-	LIST_REMOVE(space, entry);
-	free(space);
+	space_free(space);
 	return 0;
 }
 
@@ -148,11 +156,8 @@ ioasid_close(struct ioasid_ctx *ctx)
 		device_drop(dev);
 	/* Closing the fd frees the IOASIDs in one go, cheaper than one by one. */
 	ioasid_sys->close(ctx->fd);
-	while ((space = LIST_FIRST(&ctx->spaces)) != NULL) {
-		map_forget_all(space);
-		LIST_REMOVE(space, entry);
-		free(space);
-	}
+	while ((space = LIST_FIRST(&ctx->spaces)) != NULL)
+		space_free(space);
 	pthread_mutex_unlock(&ctx->lock);
 	pthread_mutex_destroy(&ctx->lock);
 	free(ctx->path);
@@ -222,54 +227,6 @@ ioasid_free(struct ioasid_ctx *ctx, uint32_t ioasid)
 		snprintf(subject, sizeof(subject), "IOASID %" PRIu32, ioasid);
 		return error_call(CALL_FREE, ret, subject, NULL);
 	}
-	return 0;
-}
-
-static int
-ranges_query(struct ioasid_ctx *ctx, uint32_t ioasid, struct ioasid_range *ranges,
-	     unsigned int *count)
-{
-	struct kabi_iova_ranges query = {
-		.size = sizeof(query),
-		.ioas_id = ioasid,
-		.num_iovas = *count,
-		.allowed_iovas = (uintptr_t)ranges,
-	};
-	int ret = ioasid_sys->ioctl(ctx->fd, KABI_IOVA_RANGES, &query);
-
-	*count = query.num_iovas;
-	return ret;
-}
-
-int
-ioasid_iova_ranges(struct ioasid_ctx *ctx, uint32_t ioasid, struct ioasid_range **out,
-		   unsigned int *count)
-{
-	struct ioasid_range *ranges = NULL, *bigger;
-	unsigned int room = 8;
-	char subject[32];
-	int ret;
-
-	/* same layout: the kernel fills our type directly */
-	_Static_assert(sizeof(struct ioasid_range) == sizeof(struct kabi_iova_range), "range");
-	do {
-		*count = room;
-		bigger = realloc(ranges, room * sizeof(*ranges));
-		if (bigger == NULL) {
-			free(ranges);
-			return error_set(ENOMEM, "IOVA ranges: out of memory");
-		}
-		ranges = bigger;
-		ret = ranges_query(ctx, ioasid, ranges, count);
-		/* More than fit: the kernel said how many. A device may come in between. */
-		room = *count;
-	} while (ret == -EMSGSIZE && room > 0 && room < UINT16_MAX);
-	if (ret < 0) {
-		free(ranges);
-		snprintf(subject, sizeof(subject), "IOASID %" PRIu32, ioasid);
-		return error_call(CALL_RANGES, ret, subject, NULL);
-	}
-	*out = ranges;
 	return 0;
 }
 

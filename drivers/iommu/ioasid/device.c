@@ -12,6 +12,7 @@
 #include "device.h"
 #include "explicit_set.h"
 #include "group_report.h"
+#include "iova_fit.h"
 #include "join.h"
 #include "log.h"
 #include "memory.h"
@@ -151,8 +152,10 @@ setup_in_group(const char *sysfs, const char *bdf, const struct ioasid_group *gr
 	}
 	group_report_bridges(group);
 	join_members(sysfs, group);
-	ret = attach(*out, group, ioasid);
 	/* DPDK's memory is in the default container only; others are the application's. */
+	ret = ioasid == space_default() ? iova_fit_check((*out)->dev) : 0;
+	if (ret == 0)
+		ret = attach(*out, group, ioasid);
 	if (ret == 0 && ioasid == space_default())
 		ret = memory_setup();
 	return ret;

@@ -33,6 +33,8 @@ struct walk {
 };
 
 static bool closing;
+/* An ALLOC event of this thread could not be obeyed; told by memory_take_failure(). */
+static _Thread_local bool failed;
 
 static int
 run_flush(struct walk *w)
@@ -73,18 +75,21 @@ run_continues(const struct run *run, const struct rte_memseg_list *msl, const st
 	       run->iova + run->length == ms->iova;
 }
 
+bool
+memory_is_for_devices(const struct rte_memseg_list *msl, const struct rte_memseg *ms)
+{
+	/* External memory outside a heap is the application's to map (rte_dev_dma_map). */
+	if (msl->external && !msl->heap)
+		return false;
+	/* EAL marks so what has no address for devices. */
+	return ms->iova != RTE_BAD_IOVA;
+}
+
 static int
 walk_page(const struct rte_memseg_list *msl, const struct rte_memseg *ms, void *arg)
 {
 	struct walk *w = arg;
 	int ret;
-
-	/* External memory outside a heap is the application's to map (rte_dev_dma_map). */
-	if (msl->external && !msl->heap)
-		return 0;
-	/* EAL marks so what has no address for devices. */
-	if (ms->iova == RTE_BAD_IOVA)
-		return 0;
 
 	if (is_permanent(w, msl, ms) && run_continues(&w->run, msl, ms)) {
 		w->run.length += ms->len;
@@ -99,67 +104,30 @@ walk_page(const struct rte_memseg_list *msl, const struct rte_memseg *ms, void *
 }
 
 static int
+map_page(const struct rte_memseg_list *msl, const struct rte_memseg *ms, void *arg)
+{
+	return memory_is_for_devices(msl, ms) ? walk_page(msl, ms, arg) : 0;
+}
+
+static int
 count_page(const struct rte_memseg_list *msl, const struct rte_memseg *ms, void *arg)
 {
 	uint64_t *bytes = arg;
 
-	if (!msl->external || msl->heap)
+	if (memory_is_for_devices(msl, ms))
 		*bytes += ms->len;
 	return 0;
 }
 
-static int
-unmap_page(const struct rte_memseg_list *msl, const struct rte_memseg *ms, void *arg)
+/* Whether a page of EAL's is mapped: not another map that was in its place before. */
+static bool
+is_mapped(const struct rte_memseg *ms)
 {
 	struct ioasid_map m;
 
-	(void)msl;
-	(void)arg;
-	if (ioasid_find_map(space_ctx(), space_default(), ms->iova, ms->len, &m) == 0 &&
-	    m.iova == ms->iova && m.va == ms->addr_64)
-		ioasid_unmap(space_ctx(), space_default(), m.iova, m.length);
-	return 0;
-}
-
-static int
-map_all(bool can_free)
-{
-	struct walk w = { .can_free = can_free };
-	uint64_t total = 0;
-	int ret;
-
-	ret = rte_memseg_walk_thread_unsafe(walk_page, &w);
-	if (ret == 0)
-		ret = run_flush(&w);
-	if (ret < 0) {
-		rte_memseg_walk_thread_unsafe(count_page, &total);
-		IOASID_LOG(ERR, "%s", ioasid_error());
-		IOASID_LOG(ERR, "DPDK's memory of %" PRIu64 " KiB in all could not be mapped",
-			   total >> 10);
-		rte_memseg_walk_thread_unsafe(unmap_page, NULL);
-		return ret;
-	}
-	IOASID_LOG(INFO, "%" PRIu64 " MiB of DPDK's memory mapped by %u call(s)", w.bytes >> 20,
-		   w.nmaps);
-	return 0;
-}
-
-static void
-event_alloc(const struct rte_memseg_list *msl, const void *addr, size_t len)
-{
-	const struct rte_memseg *ms = rte_mem_virt2memseg(addr, msl);
-	struct walk w = { .can_free = true };
-	int ret = 0;
-
-	for (size_t done = 0; ret == 0 && done < len; done += ms->len, ms++)
-		ret = walk_page(msl, ms, &w);
-	if (ret == 0)
-		ret = run_flush(&w);
-	if (ret < 0)
-		IOASID_LOG(ERR, "new memory at %p is out of reach of devices: %s", addr,
-			   ioasid_error());
-	else
-		IOASID_LOG(DEBUG, "%zu KiB at %p mapped by %u call(s)", len >> 10, addr, w.nmaps);
+	return ms->iova != RTE_BAD_IOVA &&
+	       ioasid_find_map(space_ctx(), space_default(), ms->iova, ms->len, &m) == 0 &&
+	       m.va - m.iova == ms->addr_64 - ms->iova;
 }
 
 static int
@@ -169,26 +137,102 @@ unmap_run(const struct run *run)
 			       : 0;
 }
 
+/* One unmap call may cover many maps: gather all that is contiguous. */
+static int
+unmap_page(const struct rte_memseg_list *msl, const struct rte_memseg *ms, void *arg)
+{
+	struct run *run = arg;
+	int ret;
+
+	if (!is_mapped(ms))
+		return 0;
+	if (run_continues(run, msl, ms)) {
+		run->length += ms->len;
+		return 0;
+	}
+	ret = unmap_run(run);
+	*run = (struct run){ ms->addr_64, ms->iova, ms->len, msl };
+	return ret;
+}
+
+static int
+unmap_pages(const struct rte_memseg_list *msl, const struct rte_memseg *ms, size_t len)
+{
+	struct run run = { 0 };
+	int ret = 0;
+
+	for (size_t done = 0; ret == 0 && done < len; done += ms->len, ms++)
+		ret = unmap_page(msl, ms, &run);
+	return ret == 0 ? unmap_run(&run) : ret;
+}
+
+static void
+unmap_all(void)
+{
+	struct run run = { 0 };
+
+	rte_memseg_walk_thread_unsafe(unmap_page, &run);
+	unmap_run(&run);
+}
+
+static int
+map_all(bool can_free)
+{
+	struct walk w = { .can_free = can_free };
+	uint64_t total = 0;
+	int ret;
+
+	ret = rte_memseg_walk_thread_unsafe(map_page, &w);
+	if (ret == 0)
+		ret = run_flush(&w);
+	if (ret < 0) {
+		rte_memseg_walk_thread_unsafe(count_page, &total);
+		IOASID_LOG(ERR, "%s", ioasid_error());
+		IOASID_LOG(ERR, "DPDK's memory of %" PRIu64 " KiB in all could not be mapped",
+			   total >> 10);
+		unmap_all();
+		return ret;
+	}
+	IOASID_LOG(INFO, "%" PRIu64 " MiB of DPDK's memory mapped by %u call(s)", w.bytes >> 20,
+		   w.nmaps);
+	return 0;
+}
+
+/* What is added to an external heap is not marked as a heap's until after the event. */
+static int
+map_pages(const struct rte_memseg_list *msl, const struct rte_memseg *ms, size_t len,
+	  struct walk *w)
+{
+	int ret = 0;
+
+	for (size_t done = 0; ret == 0 && done < len; done += ms->len, ms++)
+		if (ms->iova != RTE_BAD_IOVA)
+			ret = walk_page(msl, ms, w);
+	return ret == 0 ? run_flush(w) : ret;
+}
+
+static void
+event_alloc(const struct rte_memseg_list *msl, const void *addr, size_t len)
+{
+	const struct rte_memseg *ms = rte_mem_virt2memseg(addr, msl);
+	struct walk w = { .can_free = true };
+
+	failed = map_pages(msl, ms, len, &w) < 0;
+	if (!failed) {
+		IOASID_LOG(DEBUG, "%zu KiB at %p mapped by %u call(s)", len >> 10, addr, w.nmaps);
+		return;
+	}
+	IOASID_LOG(ERR, "%zu KiB of new memory at %p refused, devices cannot reach it: %s",
+		   len >> 10, addr, ioasid_error());
+	unmap_pages(msl, ms, len);
+}
+
 static void
 event_free(const struct rte_memseg_list *msl, const void *addr, size_t len)
 {
 	const struct rte_memseg *ms = rte_mem_virt2memseg(addr, msl);
-	struct run run = { 0 };
-	int ret = 0;
+	int ret = unmap_pages(msl, ms, len);
 
-	/* One unmap call may cover many maps: gather all that is contiguous. */
-	for (size_t done = 0; ret == 0 && done < len; done += ms->len, ms++) {
-		if (ms->iova == RTE_BAD_IOVA)
-			continue;
-		if (run_continues(&run, msl, ms)) {
-			run.length += ms->len;
-			continue;
-		}
-		ret = unmap_run(&run);
-		run = (struct run){ ms->addr_64, ms->iova, ms->len, msl };
-	}
-	if (ret == 0)
-		ret = unmap_run(&run);
 	if (ret == 0)
 		IOASID_LOG(DEBUG, "%zu KiB at %p unmapped", len >> 10, addr);
 	else if (closing)
@@ -238,6 +282,15 @@ memory_setup(void)
 		rte_mem_event_callback_unregister(EVENT_NAME, NULL);
 	rte_mcfg_mem_read_unlock();
 	return ret;
+}
+
+bool
+memory_take_failure(void)
+{
+	const bool was = failed;
+
+	failed = false;
+	return was;
 }
 
 void

@@ -5,13 +5,26 @@
 
 /* DPDK's memory in the default IOASID: memsegs to maps, kept true by memory events. */
 
+#include <stdbool.h>
 #include <stdint.h>
+
+struct rte_memseg;
+struct rte_memseg_list;
+
+/* Whether a page of EAL's is to be mapped. */
+bool memory_is_for_devices(const struct rte_memseg_list *msl, const struct rte_memseg *ms);
 
 /*
  * Map all memory and follow its changes, once a process: 0 or -errno, said in the
  * log; after a failure none of it is mapped. Takes EAL's memory lock.
  */
 int memory_setup(void);
+
+/*
+ * Whether the last memory that this thread had from EAL could not be mapped; then
+ * nothing of it is. Asked once: false until it happens again.
+ */
+bool memory_take_failure(void);
 
 /*
  * rte_eal_cleanup() has begun: pages that could never be freed are freed from now on.

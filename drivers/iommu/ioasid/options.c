@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,45 @@ set_mode(const char *value)
 	return -EINVAL;
 }
 
+/* A number in any base of C, in bytes or with k, M, G: what follows it; NULL: it is none. */
+static const char *
+parse_size(const char *text, uint64_t *size)
+{
+	static const char units[] = "kMG";
+	const char *unit;
+	char *end;
+
+	if (!isdigit((unsigned char)text[0]))
+		return NULL;
+	errno = 0;
+	*size = strtoull(text, &end, 0);
+	unit = *end != '\0' ? strchr(units, *end) : NULL;
+	for (const char *u = units; unit != NULL && u <= unit; u++)
+		if (__builtin_mul_overflow(*size, UINT64_C(1024), size))
+			return NULL;
+	return errno == 0 ? end + (unit != NULL) : NULL;
+}
+
+static int
+set_window(const char *value)
+{
+	const char *end = parse_size(value, &options.window.start);
+	uint64_t last;
+
+	if (end != NULL && *end == ':')
+		end = parse_size(end + 1, &options.window.length);
+	else
+		end = NULL;
+	if (end != NULL && *end == '\0' && options.window.length > 1 &&
+	    !__builtin_add_overflow(options.window.start, options.window.length - 1, &last))
+		return 0;
+	IOASID_LOG(ERR,
+		   "--ioasid-iova-window \"%s\": give START:LENGTH in bytes, such as "
+		   "0x100000000:64G",
+		   value);
+	return -EINVAL;
+}
+
 static const struct option_def {
 	const char *name;
 	const char *value; /* what it is called in --help; NULL: takes none */
@@ -78,6 +118,10 @@ static const struct option_def {
 	  "Device node of this device, opened by whoever starts\n"
 	  "                      this program; may be repeated",
 	  given_add_device },
+	{ "--ioasid-iova-window", "START:LENGTH",
+	  "I/O virtual addresses that DPDK's memory may use, in\n"
+	  "                      bytes or with k, M, G (default: all that the IOMMU has)",
+	  set_window },
 	{ "--ioasid-mode", "auto|native|container",
 	  "Who maps memory and opens devices: the plugin (native),\n"
 	  "                      stock EAL under the plugin's group rule (container), or what\n"

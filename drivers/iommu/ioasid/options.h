@@ -6,6 +6,7 @@
 /* What the user asked of the plugin, by EAL arguments or by DPDK_IOASID_OPTS. */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define OPTIONS_ENV "DPDK_IOASID_OPTS"
 
@@ -20,6 +21,10 @@ struct options {
 	bool allow_insecure; /* --allow-insecure-vfio */
 	const char *dev;     /* --ioasid-dev PATH; NULL: default */
 	enum mode mode;      /* --ioasid-mode MODE */
+	struct {
+		uint64_t start;
+		uint64_t length; /* 0: not given */
+	} window;                /* --ioasid-iova-window START:LENGTH */
 };
 
 /* Read-only once options_env() and options_take() are through. */

@@ -25,13 +25,27 @@ open_node(void)
 }
 
 static int
+alloc_default(void)
+{
+	const struct ioasid_range window = {
+		options.window.start,
+		options.window.start + options.window.length - 1,
+	};
+	int ret = ioasid_alloc(ctx, &default_ioasid);
+
+	if (ret == 0 && options.window.length > 0)
+		ret = ioasid_allow_iovas(ctx, default_ioasid, &window, 1);
+	return ret;
+}
+
+static int
 open_locked(void)
 {
 	int ret = open_node();
 
 	if (ret < 0)
 		return ret;
-	ret = ioasid_alloc(ctx, &default_ioasid);
+	ret = alloc_default();
 	if (ret < 0) {
 		ioasid_close(ctx);
 		ctx = NULL;

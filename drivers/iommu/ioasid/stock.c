@@ -91,6 +91,8 @@ decide(void)
 				"application linked to DPDK's shared libraries?");
 		return;
 	}
+	if (options.window.length > 0)
+		IOASID_LOG(WARNING, "--ioasid-iova-window is not known to EAL's own VFIO: ignored");
 	in_charge = true;
 	IOASID_LOG(NOTICE, "%s: EAL's own VFIO groups and containers are used",
 		   options.mode == MODE_AUTO ? "this kernel has no iommufd (/dev/iommu)"

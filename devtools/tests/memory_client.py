@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs app/test/memory_client, a DPDK application that allocates and frees and compares DPDK's
+memory with the IOMMU's page table at each step."""
+
+import os
+import subprocess
+
+import plugin
+
+CLIENT = os.path.join(os.path.dirname(plugin.PLUGIN), "../../../app/test/memory_client")
+NOBODY = 65534
+
+
+def command(eal, what):
+    return [CLIENT, "-l", "0", "--iova-mode=va", *eal, "--", *what]
+
+
+def run(eal, what, wrapper=(), env=None, status=0):
+    """What it printed; `what` begins with a BDF."""
+    result = subprocess.run([*wrapper, *command(eal, what)], env=plugin.environment(more=env),
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, check=False, timeout=240)
+    print(result.stdout)
+    assert result.returncode == status
+    return result.stdout
+
+
+def as_nobody(memlock):
+    """A wrapper: no rights but those of the files, and so much locked memory in bytes."""
+    return ["prlimit", f"--memlock={memlock}:{memlock}", "setpriv", f"--reuid={NOBODY}",
+            f"--regid={NOBODY}", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* IOVA ranges: what may be mapped in an IOASID, by the kernel's word and the user's. */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "internal.h"
+#include "kernel_abi.h"
+#include "sys.h"
+
+struct list {
+	struct ioasid_range *ranges;
+	unsigned int count;
+};
+
+static int
+ranges_query(struct ioasid_ctx *ctx, uint32_t ioasid, struct list *list)
+{
+	struct kabi_iova_ranges query = {
+		.size = sizeof(query),
+		.ioas_id = ioasid,
+		.num_iovas = list->count,
+		.allowed_iovas = (uintptr_t)list->ranges,
+	};
+	int ret = ioasid_sys->ioctl(ctx->fd, KABI_IOVA_RANGES, &query);
+
+	list->count = query.num_iovas;
+	return ret;
+}
+
+/* Without a sentence but for -ENOMEM of our own. */
+static int
+read_ranges(struct ioasid_ctx *ctx, uint32_t ioasid, struct list *list)
+{
+	struct ioasid_range *bigger;
+	unsigned int room = 8;
+	int ret;
+
+	/* same layout: the kernel fills our type directly */
+	_Static_assert(sizeof(struct ioasid_range) == sizeof(struct kabi_iova_range), "range");
+	list->ranges = NULL;
+	do {
+		list->count = room;
+		bigger = realloc(list->ranges, room * sizeof(*bigger));
+		if (bigger == NULL) {
+			ret = -ENOMEM;
+			break;
+		}
+		list->ranges = bigger;
+		ret = ranges_query(ctx, ioasid, list);
+		/* More than fit: the kernel said how many. A device may come in between. */
+		room = list->count;
+	} while (ret == -EMSGSIZE && room > 0 && room < UINT16_MAX);
+	if (ret < 0)
+		free(list->ranges);
+	return ret;
+}
+
+static int
+no_memory(void)
+{
+	return error_set(ENOMEM, "IOVA ranges: out of memory");
+}
+
+int
+ioasid_iova_ranges(struct ioasid_ctx *ctx, uint32_t ioasid, struct ioasid_range **out,
+		   unsigned int *count)
+{
+	struct list list;
+	char subject[32];
+	int ret = read_ranges(ctx, ioasid, &list);
+
+	if (ret == -ENOMEM)
+		return no_memory();
+	if (ret < 0) {
+		snprintf(subject, sizeof(subject), "IOASID %" PRIu32, ioasid);
+		return error_call(CALL_RANGES, ret, subject, NULL);
+	}
+	*out = list.ranges;
+	*count = list.count;
+	return 0;
+}
+
+/* ---- allowed ranges */
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct ioasid_range *x = a, *y = b;
+
+	return (x->start > y->start) - (x->start < y->start);
+}
+
+static int
+check_allowed(const struct ioasid_range *ranges, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (ranges[i].start >= ranges[i].last)
+			return error_set(EINVAL,
+					 "the IOVA range 0x%" PRIx64 "-0x%" PRIx64 " is empty",
+					 ranges[i].start, ranges[i].last);
+		if (i > 0 && ranges[i - 1].last >= ranges[i].start)
+			return error_set(EINVAL,
+					 "the IOVA ranges 0x%" PRIx64 "-0x%" PRIx64
+					 " and 0x%" PRIx64 "-0x%" PRIx64 " overlap",
+					 ranges[i - 1].start, ranges[i - 1].last, ranges[i].start,
+					 ranges[i].last);
+	}
+	return 0;
+}
+
+static bool
+is_within(const struct list *list, uint64_t start, uint64_t last)
+{
+	for (unsigned int i = 0; i < list->count; i++)
+		if (start >= list->ranges[i].start && last <= list->ranges[i].last)
+			return true;
+	return false;
+}
+
+int
+range_check_allowed(const struct space *space, uint64_t iova, uint64_t last)
+{
+	const struct list allowed = { space->allowed, space->nallowed };
+
+	if (allowed.count == 0 || is_within(&allowed, iova, last))
+		return 0;
+	return error_set(EADDRNOTAVAIL,
+			 "IOVA 0x%" PRIx64 "-0x%" PRIx64 " is not within the IOVA range 0x%" PRIx64
+			 "-0x%" PRIx64 "%s that IOASID %" PRIu32
+			 " was given: use other addresses, for DPDK by "
+			 "--base-virtaddr, or give it another range",
+			 iova, last, allowed.ranges[0].start, allowed.ranges[0].last,
+			 allowed.count > 1 ? " or another" : "", space->id);
+}
+
+static int
+check_maps(struct space *space, const struct list *allowed)
+{
+	struct map *map;
+
+	RB_FOREACH(map, map_tree, &space->maps)
+	{
+		const uint64_t last = map->m.iova + map->m.length - 1;
+
+		if (!is_within(allowed, map->m.iova, last))
+			return error_set(
+				EADDRINUSE,
+				"the map at IOVA 0x%" PRIx64 "-0x%" PRIx64 " of IOASID %" PRIu32
+				" is outside the IOVA ranges to be allowed: unmap it first",
+				map->m.iova, last, space->id);
+	}
+	return 0;
+}
+
+static int
+allow(struct ioasid_ctx *ctx, struct space *space, struct list *allowed)
+{
+	struct kabi_allow_iovas arg = {
+		.size = sizeof(arg),
+		.ioas_id = space->id,
+		.num_iovas = allowed->count,
+		.allowed_iovas = (uintptr_t)allowed->ranges,
+	};
+	char subject[32];
+	int ret = allowed->count > 0 ? check_maps(space, allowed) : 0;
+
+	if (ret < 0)
+		return ret;
+	ret = ioasid_sys->ioctl(ctx->fd, KABI_ALLOW_IOVAS, &arg);
+	if (ret < 0) {
+		snprintf(subject, sizeof(subject), "IOASID %" PRIu32, space->id);
+		return error_call(CALL_ALLOW, ret, subject, NULL);
+	}
+	free(space->allowed);
+	space->allowed = allowed->ranges;
+	space->nallowed = allowed->count;
+	allowed->ranges = NULL;
+	return 0;
+}
+
+int
+ioasid_allow_iovas(struct ioasid_ctx *ctx, uint32_t ioasid, const struct ioasid_range *ranges,
+		   unsigned int count)
+{
+	struct list allowed = { calloc(count + 1, sizeof(*ranges)), count };
+	struct space *space;
+	int ret;
+
+	if (allowed.ranges == NULL)
+		return no_memory();
+	if (count > 0)
+		memcpy(allowed.ranges, ranges, count * sizeof(*ranges));
+	qsort(allowed.ranges, count, sizeof(*ranges), compare);
+	ret = check_allowed(allowed.ranges, count);
+	if (ret == 0) {
+		pthread_mutex_lock(&ctx->lock);
+		space = space_find(ctx, ioasid);
+		if (space != NULL)
+			ret = allow(ctx, space, &allowed);
+		else
+			ret = error_set(ENOENT, "IOVA ranges: no IOASID %" PRIu32, ioasid);
+		pthread_mutex_unlock(&ctx->lock);
+	}
+	free(allowed.ranges);
+	return ret;
+}
+
+/* ---- what a device could use */
+
+/* The part of a range that is within another; false: none is. */
+static bool
+intersect(const struct ioasid_range *a, const struct ioasid_range *b, struct ioasid_range *out)
+{
+	out->start = a->start > b->start ? a->start : b->start;
+	out->last = a->last < b->last ? a->last : b->last;
+	return out->start <= out->last;
+}
+
+/* Both in ascending order, and so is the result. Frees the first. */
+static int
+list_intersect(struct list *list, const struct ioasid_range *with, unsigned int count)
+{
+	/* Each pair of neighbours begins a new piece at most. */
+	struct list out = { calloc(list->count + count + 1, sizeof(*with)), 0 };
+
+	if (out.ranges != NULL)
+		for (unsigned int i = 0; i < list->count; i++)
+			for (unsigned int j = 0; j < count; j++)
+				if (intersect(&list->ranges[i], &with[j], &out.ranges[out.count]))
+					out.count++;
+	free(list->ranges);
+	*list = out;
+	return out.ranges != NULL ? 0 : no_memory();
+}
+
+static int
+list_remove(struct list *list, const struct ioasid_range *r)
+{
+	struct ioasid_range rest[2];
+	unsigned int n = 0;
+
+	if (r->start > 0)
+		rest[n++] = (struct ioasid_range){ 0, r->start - 1 };
+	if (r->last < UINT64_MAX)
+		rest[n++] = (struct ioasid_range){ r->last + 1, UINT64_MAX };
+	return list_intersect(list, rest, n);
+}
+
+static void
+destroy(struct ioasid_ctx *ctx, uint32_t id)
+{
+	struct kabi_destroy arg = { .size = sizeof(arg), .id = id };
+
+	ioasid_sys->ioctl(ctx->fd, KABI_DESTROY, &arg);
+}
+
+/*
+ * The kernel tells what an IOMMU can address only of an IOAS that has a page table. One
+ * of its own, empty and never attached to, has it for the moment of the question.
+ */
+static int
+query_device(struct ioasid_device *dev, struct list *list)
+{
+	struct kabi_ioas_alloc alloc = { .size = sizeof(alloc) };
+	struct kabi_hwpt_alloc hwpt = { .size = sizeof(hwpt), .dev_id = dev->devid };
+	struct ioasid_ctx *ctx = dev->ctx;
+	int ret = ioasid_sys->ioctl(ctx->fd, KABI_IOAS_ALLOC, &alloc);
+
+	if (ret < 0)
+		return ret;
+	hwpt.pt_id = alloc.out_ioas_id;
+	ret = ioasid_sys->ioctl(ctx->fd, KABI_HWPT_ALLOC, &hwpt);
+	if (ret >= 0) {
+		ret = read_ranges(ctx, alloc.out_ioas_id, list);
+		destroy(ctx, hwpt.out_hwpt_id);
+	}
+	destroy(ctx, alloc.out_ioas_id);
+	return ret;
+}
+
+/* What the device's IOMMU can address and its group does not reserve. */
+static int
+device_reach(struct ioasid_device *dev, struct list *list)
+{
+	const struct ioasid_group *group = dev->group;
+	int ret = query_device(dev, list);
+
+	if (ret == -ENOMEM)
+		return no_memory();
+	if (ret < 0)
+		return error_call(CALL_RANGES, ret, dev->bdf, NULL);
+	for (unsigned int i = 0; i < group->nreserved && ret == 0; i++)
+		if (group_reserves(&group->reserved[i]))
+			ret = list_remove(list, &group->reserved[i].range);
+	return ret;
+}
+
+static int
+device_ranges(struct ioasid_device *dev, const struct space *space, struct list *list)
+{
+	int ret = device_reach(dev, list);
+
+	if (ret == 0 && space->nallowed > 0)
+		ret = list_intersect(list, space->allowed, space->nallowed);
+	return ret;
+}
+
+/* Something of the space that is out of reach: what it is, and where. */
+static const char *
+find_misfit(struct space *space, const struct list *reach, struct ioasid_range *where)
+{
+	struct map *map;
+
+	for (unsigned int i = 0; i < space->nallowed; i++) {
+		*where = space->allowed[i];
+		if (!is_within(reach, where->start, where->last))
+			return "the allowed range";
+	}
+	RB_FOREACH(map, map_tree, &space->maps)
+	{
+		*where = (struct ioasid_range){ map->m.iova, map->m.iova + map->m.length - 1 };
+		if (!is_within(reach, where->start, where->last))
+			return "the map at IOVA";
+	}
+	return NULL;
+}
+
+void
+range_describe_misfit(struct ioasid_device *dev, struct space *space, char *buf, size_t size)
+{
+	struct ioasid_range where;
+	struct list reach;
+	const char *what;
+	size_t used;
+
+	buf[0] = '\0';
+	if (device_reach(dev, &reach) < 0)
+		return;
+	what = find_misfit(space, &reach, &where);
+	if (what != NULL) {
+		snprintf(buf, size, "%s 0x%" PRIx64 "-0x%" PRIx64 "; within reach:", what,
+			 where.start, where.last);
+		for (unsigned int i = 0; i < reach.count; i++) {
+			used = strlen(buf);
+			snprintf(buf + used, size - used, " 0x%" PRIx64 "-0x%" PRIx64,
+				 reach.ranges[i].start, reach.ranges[i].last);
+		}
+	}
+	free(reach.ranges);
+}
+
+int
+ioasid_device_ranges(struct ioasid_device *dev, uint32_t ioasid, struct ioasid_range **ranges,
+		     unsigned int *count)
+{
+	struct space *space;
+	struct list list;
+	int ret;
+
+	pthread_mutex_lock(&dev->ctx->lock);
+	space = space_find(dev->ctx, ioasid);
+	if (space != NULL)
+		ret = device_ranges(dev, space, &list);
+	else
+		ret = error_set(ENOENT, "%s: IOVA ranges: no IOASID %" PRIu32, dev->bdf, ioasid);
+	pthread_mutex_unlock(&dev->ctx->lock);
+	if (ret < 0)
+		return ret;
+	*ranges = list.ranges;
+	*count = list.count;
+	return 0;
+}
