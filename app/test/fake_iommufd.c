@@ -424,6 +424,8 @@ ioas_destroy(struct iommufd *ctx, struct ioas *ioas)
 	while ((area = TAILQ_FIRST(&ioas->areas)) != NULL)
 		area_remove(ioas, area);
 	LIST_REMOVE(ioas, entry);
+	if (ctx->compat == ioas->id)
+		ctx->compat = 0;
 	iommufd_put_id(ctx, ioas->id);
 	free(ioas);
 	n_ioases--;
@@ -616,6 +618,22 @@ ioas_iova_ranges(struct iommufd *ctx, void *arg)
 	return user->num_iovas > cmd.num_iovas ? -EMSGSIZE : 0;
 }
 
+static int
+vfio_ioas(struct iommufd *ctx, void *arg)
+{
+	struct kabi_vfio_ioas cmd;
+	int ret = copy_struct(&cmd, sizeof(cmd), sizeof(cmd), arg);
+
+	if (ret < 0)
+		return ret;
+	if (cmd.reserved != 0 || cmd.op != KABI_VFIO_IOAS_SET)
+		return -EOPNOTSUPP;
+	if (iommufd_find(ctx, cmd.ioas_id) == NULL)
+		return -ENOENT;
+	ctx->compat = cmd.ioas_id;
+	return 0;
+}
+
 int
 iommufd_ioctl(struct iommufd *ctx, unsigned long request, void *arg)
 {
@@ -630,6 +648,8 @@ iommufd_ioctl(struct iommufd *ctx, unsigned long request, void *arg)
 		return ioas_map(ctx, arg);
 	case KABI_UNMAP:
 		return ioas_unmap(ctx, arg);
+	case KABI_VFIO_IOAS:
+		return vfio_ioas(ctx, arg);
 	default:
 		return -ENOTTY;
 	}

@@ -28,6 +28,7 @@ static const struct {
 	{ KABI_IOVA_RANGES, 0x84, "IOVA_RANGES" },
 	{ KABI_MAP, 0x85, "MAP" },
 	{ KABI_UNMAP, 0x86, "UNMAP" },
+	{ KABI_VFIO_IOAS, 0x88, "VFIO_IOAS" },
 	{ KABI_BIND, 100 + 18, "BIND" },
 	{ KABI_ATTACH, 100 + 19, "ATTACH" },
 	{ KABI_DETACH, 100 + 20, "DETACH" },
@@ -59,6 +60,7 @@ structs_have_their_sizes(void **state)
 	CHECK_EQ(sizeof(struct kabi_iova_ranges), 32);
 	CHECK_EQ(sizeof(struct kabi_map), 40);
 	CHECK_EQ(sizeof(struct kabi_unmap), 24);
+	CHECK_EQ(sizeof(struct kabi_vfio_ioas), 12);
 	/* As of Linux 6.6; later ones are longer, and take these. */
 	CHECK_EQ(sizeof(struct kabi_bind), 16);
 	CHECK_EQ(sizeof(struct kabi_attach), 12);
@@ -85,6 +87,8 @@ fields_have_their_places(void **state)
 	CHECK_EQ(offsetof(struct kabi_unmap, ioas_id), 4);
 	CHECK_EQ(offsetof(struct kabi_unmap, iova), 8);
 	CHECK_EQ(offsetof(struct kabi_unmap, length), 16);
+	CHECK_EQ(offsetof(struct kabi_vfio_ioas, ioas_id), 4);
+	CHECK_EQ(offsetof(struct kabi_vfio_ioas, op), 8);
 	CHECK_EQ(offsetof(struct kabi_bind, flags), 4);
 	CHECK_EQ(offsetof(struct kabi_bind, iommufd), 8);
 	CHECK_EQ(offsetof(struct kabi_bind, out_devid), 12);
@@ -94,6 +98,7 @@ fields_have_their_places(void **state)
 	CHECK_EQ(KABI_MAP_FIXED_IOVA, 1);
 	CHECK_EQ(KABI_MAP_WRITEABLE, 2);
 	CHECK_EQ(KABI_MAP_READABLE, 4);
+	CHECK_EQ(KABI_VFIO_IOAS_SET, 1);
 }
 
 /* The kernel's headers */
@@ -152,6 +157,13 @@ iommufd_header_agrees(void **state)
 	SAME_FIELD(kabi_unmap, iommu_ioas_unmap, ioas_id, ioas_id);
 	SAME_FIELD(kabi_unmap, iommu_ioas_unmap, iova, iova);
 	SAME_FIELD(kabi_unmap, iommu_ioas_unmap, length, length);
+	SAME(KABI_VFIO_IOAS, IOMMU_VFIO_IOAS);
+	SAME(KABI_VFIO_IOAS_SET, IOMMU_VFIO_IOAS_SET);
+	NOT_LONGER(kabi_vfio_ioas, iommu_vfio_ioas);
+	SAME_FIELD(kabi_vfio_ioas, iommu_vfio_ioas, size, size);
+	SAME_FIELD(kabi_vfio_ioas, iommu_vfio_ioas, ioas_id, ioas_id);
+	SAME_FIELD(kabi_vfio_ioas, iommu_vfio_ioas, op, op);
+	SAME_FIELD(kabi_vfio_ioas, iommu_vfio_ioas, reserved, __reserved);
 #else
 	print_message("skipped: <linux/iommufd.h> is not installed (Linux 6.2)\n");
 	skip();

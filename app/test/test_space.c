@@ -356,6 +356,33 @@ ranges_grow_while_asked(void **state)
 }
 
 static void
+compat_is_one_choice_for_the_context(void **state)
+{
+	uint32_t second = alloc();
+
+	(void)state;
+	CHECK_EQ(fake_compat(ioasid_fd(ctx)), 0);
+	CHECK_OK(ioasid_set_compat(ctx, ioas));
+	CHECK_EQ(fake_compat(ioasid_fd(ctx)), ioas);
+	CHECK_OK(ioasid_set_compat(ctx, second));
+	CHECK_EQ(fake_compat(ioasid_fd(ctx)), second);
+	CHECK_OK(ioasid_free(ctx, second));
+	CHECK_EQ(fake_compat(ioasid_fd(ctx)), 0);
+}
+
+static void
+compat_tells_kernel_errors(void **state)
+{
+	(void)state;
+	CHECK_ERR(ioasid_set_compat(ctx, 63), ENOENT);
+	CHECK_SAYS("IOASID 63: choose for VFIO's own calls failed");
+	CHECK_SAYS("does not exist");
+	fake_fail(KABI_VFIO_IOAS, 1, ENOTTY);
+	CHECK_ERR(ioasid_set_compat(ctx, ioas), ENOTTY);
+	CHECK_EQ(fake_fail_clear(), 1);
+}
+
+static void
 mapped_bytes_is_the_sum_over_all_ioasids(void **state)
 {
 	uint32_t second;
@@ -400,6 +427,8 @@ main(void)
 		TEST(ranges_of_unknown_ioasid),
 		TEST(ranges_more_than_first_asked_for),
 		TEST(ranges_grow_while_asked),
+		TEST(compat_is_one_choice_for_the_context),
+		TEST(compat_tells_kernel_errors),
 		TEST(mapped_bytes_is_the_sum_over_all_ioasids),
 	};
 

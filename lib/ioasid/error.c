@@ -86,6 +86,8 @@ static const struct {
 
 	{ CALL_RANGES, ENOENT, "does not exist" },
 
+	{ CALL_COMPAT, ENOENT, "does not exist" },
+
 	{ CALL_MAP, EEXIST, "is mapped already" },
 	{ CALL_MAP, EINVAL,
 	  "is reserved, beyond what the IOMMU can address, or not a multiple of the "
@@ -102,11 +104,17 @@ static const struct {
 };
 
 static const char *const call_names[] = {
-	[CALL_OPEN] = "open",     [CALL_OPEN_CDEV] = "open",
-	[CALL_BIND] = "JOIN",     [CALL_ATTACH] = "ATTACH",
-	[CALL_DETACH] = "DETACH", [CALL_ALLOC] = "allocate an IOASID",
-	[CALL_FREE] = "free",     [CALL_RANGES] = "IOVA ranges",
-	[CALL_MAP] = "map",       [CALL_UNMAP] = "unmap",
+	[CALL_OPEN] = "open",
+	[CALL_OPEN_CDEV] = "open",
+	[CALL_BIND] = "JOIN",
+	[CALL_ATTACH] = "ATTACH",
+	[CALL_DETACH] = "DETACH",
+	[CALL_ALLOC] = "allocate an IOASID",
+	[CALL_FREE] = "free",
+	[CALL_RANGES] = "IOVA ranges",
+	[CALL_MAP] = "map",
+	[CALL_UNMAP] = "unmap",
+	[CALL_COMPAT] = "choose for VFIO's own calls",
 };
 
 static const char *

@@ -13,6 +13,7 @@ enum ioasid_call {
 	CALL_ALLOC,     /* subject: path */
 	CALL_FREE,      /* subject: the IOASID */
 	CALL_RANGES,    /* subject: the IOASID */
+	CALL_COMPAT,    /* subject: the IOASID */
 	CALL_MAP,       /* subject: the range */
 	CALL_UNMAP,     /* subject: the range */
 };
