@@ -82,6 +82,7 @@ rte_eal_cleanup(void)
 		return -1;
 	}
 	multiprocess_stop();
+	device_ignore_events();
 	/* EAL is about to free even pages that were never to be freed. */
 	memory_set_closing();
 	ret = eal_cleanup();
