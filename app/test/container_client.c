@@ -10,6 +10,8 @@
  *	maps N         N user maps on the default container, some unmaps, and what must fail
  *	groups BDF     the descriptors of groups: what is given out, and what is not
  *	raw BDF        a library that makes ioctls of VFIO groups uses BDF (group_client.c)
+ *	compat         VFIO's own calls on containers' handles
+ *	cycle N BDF…   set up and release these devices N times: nothing may be left behind
  *
  * Prints what it did; exits with 0 if all of it went as it should.
  */
@@ -17,14 +19,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <dirent.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/vfio.h>
+#include <rte_devargs.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -79,8 +85,10 @@ many(int n)
 /* ---- move */
 
 static volatile bool stop;
-/* A queue belongs to one thread: the forwarding one is asked to send new packets. */
-static volatile bool wanted = true;
+/* Queues belong to one thread: the forwarding one is asked for new packets and restarts. */
+static volatile bool packets_wanted = true;
+static volatile bool restart_wanted;
+static unsigned int restarts;
 static volatile uint64_t received[2];
 
 static void
@@ -107,13 +115,37 @@ send_first(uint16_t port, struct rte_mempool *pool)
 		rte_pktmbuf_free(mbufs[i]);
 }
 
+/*
+ * A DMA that fails in a move is lost, and to the NIC that is an error like any other. When
+ * it was the fetch of a descriptor, this one is never reported as done, and the driver
+ * waits for it for ever: as after any hang of a queue, the port is started anew.
+ */
+static void
+restart_port(uint16_t port)
+{
+	CHECK(rte_eth_dev_stop(port) == 0);
+	CHECK(rte_eth_dev_start(port) == 0);
+	restarts++;
+}
+
+struct forwarding {
+	uint16_t moved; /* port */
+	struct rte_mempool *pool;
+};
+
 static int
 pass_on_for_ever(void *arg)
 {
+	const struct forwarding *f = arg;
+
 	while (!stop) {
-		if (wanted) {
-			wanted = false;
-			send_first(1, arg);
+		if (restart_wanted) {
+			restart_port(f->moved);
+			restart_wanted = false;
+		}
+		if (packets_wanted) {
+			packets_wanted = false;
+			send_first(1, f->pool);
 		}
 		pass_on(0);
 		pass_on(1);
@@ -127,10 +159,13 @@ wait_for_packets(uint64_t more)
 {
 	const uint64_t goal[2] = { received[0] + more, received[1] + more };
 
-	for (int ms = 0; received[0] < goal[0] || received[1] < goal[1]; ms++) {
-		CHECK(ms < 20000);
-		if (ms % 500 == 499)
-			wanted = true;
+	for (int ms = 1; received[0] < goal[0] || received[1] < goal[1]; ms++) {
+		CHECK(ms < 60000);
+		if (ms % 250 == 0)
+			packets_wanted = true;
+		/* Once after a second, and then with time for the link to come up. */
+		if (ms % 4000 == 1000)
+			restart_wanted = true;
 		usleep(1000);
 	}
 }
@@ -155,21 +190,23 @@ now_ms(void)
 static void
 move(const char *bdf, int n)
 {
-	struct rte_mempool *pool = rte_pktmbuf_pool_create("p", 4095, 64, 0, 2176, SOCKET_ID_ANY);
+	struct forwarding f = { 0 };
 	int group, fd;
 	double slowest = 0;
 
-	CHECK(pool != NULL);
+	f.pool = rte_pktmbuf_pool_create("p", 4095, 64, 0, 2176, SOCKET_ID_ANY);
+	CHECK(f.pool != NULL);
 	CHECK(rte_eth_dev_count_avail() == 2);
+	CHECK(rte_eth_dev_get_port_by_name(bdf, &f.moved) == 0);
 	CHECK(rte_vfio_get_group_num(SYSFS, bdf, &group) == 1);
 	fd = rte_vfio_container_create();
 	CHECK(fd >= 0);
 	CHECK(rte_memseg_walk(map_segment, &fd) == 0);
-	start_port(0, pool);
-	start_port(1, pool);
+	start_port(0, f.pool);
+	start_port(1, f.pool);
 	sleep(3); /* links come up */
-	CHECK(rte_eal_remote_launch(pass_on_for_ever, pool, rte_get_next_lcore(-1, 1, 0)) == 0);
-	wait_for_packets(1000);
+	CHECK(rte_eal_remote_launch(pass_on_for_ever, &f, rte_get_next_lcore(-1, 1, 0)) == 0);
+	wait_for_packets(200);
 	for (int i = 0; i < n; i++) {
 		double begin = now_ms();
 
@@ -178,12 +215,12 @@ move(const char *bdf, int n)
 		else
 			CHECK(rte_vfio_container_group_unbind(fd, group) == 0);
 		slowest = RTE_MAX(slowest, now_ms() - begin);
-		wait_for_packets(1000);
+		wait_for_packets(200);
 	}
 	stop = true;
 	rte_eal_mp_wait_lcore();
-	printf("%d moves, %" PRIu64 " and %" PRIu64 " packets, slowest move %.1f ms\n", n,
-	       received[0], received[1], slowest);
+	printf("%d moves, %" PRIu64 " and %" PRIu64 " packets, %u restarts, slowest move %.1f ms\n",
+	       n, received[0], received[1], restarts, slowest);
 	CHECK(rte_vfio_container_destroy(fd) == 0);
 }
 
@@ -247,6 +284,150 @@ groups(const char *bdf)
 	printf("groups of %s\n", bdf);
 }
 
+/* ---- compat */
+
+static int
+raw_map(int fd, void *va, uint64_t iova)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)va,
+		.iova = iova,
+		.size = PAGE,
+	};
+
+	return ioctl(fd, VFIO_IOMMU_MAP_DMA, &map) < 0 ? -errno : 0;
+}
+
+static int
+raw_unmap(int fd, uint64_t iova)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.iova = iova,
+		.size = PAGE,
+	};
+
+	return ioctl(fd, VFIO_IOMMU_UNMAP_DMA, &unmap) < 0 ? -errno : 0;
+}
+
+static void
+compat(void)
+{
+	const uint64_t iova = 0x20000000;
+	char *pages = anonymous(2 * PAGE);
+	const uint64_t va = (uintptr_t)pages;
+	int def = rte_vfio_get_container_fd(), other = rte_vfio_container_create();
+
+	CHECK(def >= 0 && other >= 0);
+	CHECK(raw_map(def, pages, iova) == 0);
+	/* It is in the default container, and in no other. */
+	CHECK(rte_vfio_container_dma_map(RTE_VFIO_DEFAULT_CONTAINER_FD, va + PAGE, iova, PAGE) ==
+		      -1 &&
+	      rte_errno == EEXIST);
+	CHECK(rte_vfio_container_dma_map(other, va + PAGE, iova, PAGE) == 0);
+	CHECK(raw_unmap(def, iova) == 0);
+	CHECK(rte_vfio_container_dma_map(RTE_VFIO_DEFAULT_CONTAINER_FD, va, iova, PAGE) == 0);
+	CHECK(raw_map(other, pages, iova + PAGE) == -ENOTTY);
+	CHECK(rte_vfio_container_destroy(other) == 0);
+	printf("raw maps\n");
+}
+
+/* ---- cycle */
+
+/* What must be the same before and after. */
+struct counts {
+	long fds;
+	long vmas;
+	long pinned_kib;   /* by RLIMIT_MEMLOCK's account: VmPin and VmLck */
+	long pinned_pages; /* by the machine's account */
+	long free_hugepages;
+};
+
+static long
+entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	long n = 0;
+
+	CHECK(dir != NULL);
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* The sum of the numbers in lines that begin with `key`; "": the number of lines. */
+static long
+sum_lines(const char *path, const char *key)
+{
+	FILE *f = fopen(path, "re");
+	char line[512];
+	long sum = 0;
+
+	CHECK(f != NULL);
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, key, strlen(key)) == 0)
+			sum += key[0] == '\0' ? 1 : strtol(line + strlen(key), NULL, 10);
+	fclose(f);
+	return sum;
+}
+
+static struct counts
+count(void)
+{
+	return (struct counts){
+		.fds = entries("/proc/self/fd"),
+		.vmas = sum_lines("/proc/self/maps", ""),
+		.pinned_kib = sum_lines("/proc/self/status", "VmPin:") +
+			      sum_lines("/proc/self/status", "VmLck:"),
+		.pinned_pages = sum_lines("/proc/vmstat", "nr_foll_pin_acquired ") -
+				sum_lines("/proc/vmstat", "nr_foll_pin_released "),
+		.free_hugepages = sum_lines("/proc/meminfo", "HugePages_Free:"),
+	};
+}
+
+static struct counts
+print_counts(const char *when)
+{
+	struct counts c = count();
+
+	printf("%s: %ld fds, %ld VMAs, %ld KiB pinned, %ld pages pinned, %ld hugepages free\n",
+	       when, c.fds, c.vmas, c.pinned_kib, c.pinned_pages, c.free_hugepages);
+	return c;
+}
+
+static void
+set_up_and_release(char *const bdfs[], int n)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	int fds[n];
+
+	for (int i = 0; i < n; i++)
+		CHECK(rte_vfio_setup_device(SYSFS, bdfs[i], &fds[i], &info) == 0);
+	for (int i = 0; i < n; i++)
+		CHECK(rte_vfio_release_device(SYSFS, bdfs[i], fds[i]) == 0);
+}
+
+static void
+cycle(int cycles, char *const bdfs[], int n)
+{
+	struct counts before, after;
+	double begin = now_ms();
+
+	/* Named now, after EAL has probed: no PMD has them. */
+	for (int i = 0; i < n; i++)
+		CHECK(rte_devargs_add(RTE_DEVTYPE_ALLOWED, bdfs[i]) == 0);
+	set_up_and_release(bdfs, n);
+	before = print_counts("after 1 cycle");
+	for (int i = 1; i < cycles; i++)
+		set_up_and_release(bdfs, n);
+	after = print_counts("after all cycles");
+	CHECK(memcmp(&before, &after, sizeof(before)) == 0);
+	printf("%d cycles, %.1f ms each\n", cycles, (now_ms() - begin) / cycles);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -265,7 +446,11 @@ main(int argc, char **argv)
 		groups(argv[2]);
 	else if (argc == 3 && strcmp(argv[1], "raw") == 0)
 		CHECK(group_client(SYSFS, argv[2]) == 0);
+	else if (argc == 2 && strcmp(argv[1], "compat") == 0)
+		compat();
+	else if (argc > 3 && strcmp(argv[1], "cycle") == 0)
+		cycle(atoi(argv[2]), argv + 3, argc - 3);
 	else
-		CHECK(!"many N, move BDF N, maps N, groups BDF or raw BDF");
+		CHECK(!"many N, move BDF N, maps N, groups BDF, raw BDF, compat, cycle N BDF…");
 	return rte_eal_cleanup();
 }

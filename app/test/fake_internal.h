@@ -46,6 +46,7 @@ struct ioas {
 struct iommufd {
 	unsigned int refs;   /* the file, and every bound device */
 	bool used[FAKE_IDS]; /* ids of IOASes, page tables and devices */
+	uint32_t compat;     /* the IOAS of VFIO's own calls, 0: none */
 	LIST_HEAD(, ioas) ioases;
 };
 

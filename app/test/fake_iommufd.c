@@ -451,6 +451,8 @@ ioas_destroy(struct iommufd *ctx, struct ioas *ioas)
 	while ((area = TAILQ_FIRST(&ioas->areas)) != NULL)
 		area_remove(ioas, area);
 	LIST_REMOVE(ioas, entry);
+	if (ctx->compat == ioas->id)
+		ctx->compat = 0;
 	iommufd_put_id(ctx, ioas->id);
 	free(ioas);
 	n_ioases--;
@@ -660,6 +662,22 @@ ioas_iova_ranges(struct iommufd *ctx, void *arg)
 }
 
 static int
+vfio_ioas(struct iommufd *ctx, void *arg)
+{
+	struct kabi_vfio_ioas cmd;
+	int ret = copy_struct(&cmd, sizeof(cmd), sizeof(cmd), arg);
+
+	if (ret < 0)
+		return ret;
+	if (cmd.reserved != 0 || cmd.op != KABI_VFIO_IOAS_SET)
+		return -EOPNOTSUPP;
+	if (iommufd_find(ctx, cmd.ioas_id) == NULL)
+		return -ENOENT;
+	ctx->compat = cmd.ioas_id;
+	return 0;
+}
+
+static int
 ioas_allow_iovas(struct iommufd *ctx, void *arg)
 {
 	struct kabi_allow_iovas cmd;
@@ -740,6 +758,8 @@ iommufd_ioctl(struct iommufd *ctx, unsigned long request, void *arg)
 		return ioas_unmap(ctx, arg);
 	case KABI_HWPT_ALLOC:
 		return hwpt_alloc(ctx, arg);
+	case KABI_VFIO_IOAS:
+		return vfio_ioas(ctx, arg);
 	default:
 		return -ENOTTY;
 	}

@@ -777,6 +777,16 @@ fake_area_flags(int iommufd, uint32_t ioas, uint64_t iova)
 	return area != NULL ? area->flags : 0;
 }
 
+uint32_t
+fake_compat(int iommufd)
+{
+	const struct file *file = find_file(iommufd);
+
+	if (file == NULL || file->type != FILE_IOMMUFD)
+		fake_die("fd %d is not an iommufd", iommufd);
+	return file->iommufd->compat;
+}
+
 uint64_t
 fake_pinned(void)
 {

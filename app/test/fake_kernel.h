@@ -123,6 +123,7 @@ uint32_t fake_attached(const char *bdf); /* id of the IOAS, 0: none */
 unsigned int fake_areas(int iommufd, uint32_t ioas);
 bool fake_has_area(int iommufd, uint32_t ioas, uint64_t iova, uint64_t va, uint64_t length);
 uint64_t fake_pinned(void);
+uint32_t fake_compat(int iommufd); /* id of the IOAS of VFIO's own calls, 0: none */
 unsigned int fake_area_flags(int iommufd, uint32_t ioas, uint64_t iova); /* of the MAP */
 
 #endif /* FAKE_KERNEL_H */

@@ -45,6 +45,7 @@ what_a_joined_device_says_of_itself(void **state)
 	other = join(GROUP_HD);
 	CHECK_STR(ioasid_device_bdf(dev), NIC1);
 	CHECK_STR(ioasid_device_cdev(dev), "vfio1");
+	CHECK_STR(ioasid_device_sysfs(dev), fake_sysfs());
 	CHECK_EQ(ioasid_device_group(dev), NIC1_GROUP);
 	CHECK_EQ(ioasid_device_ioasid(dev), 0);
 	CHECK(ioasid_device_fd(dev) != ioasid_device_fd(other));

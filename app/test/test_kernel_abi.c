@@ -31,6 +31,7 @@ static const struct {
 	{ KABI_UNMAP, 0x86, "UNMAP" },
 	{ KABI_FEATURE, 100 + 17, "FEATURE" },
 	{ KABI_HWPT_ALLOC, 0x89, "HWPT_ALLOC" },
+	{ KABI_VFIO_IOAS, 0x88, "VFIO_IOAS" },
 	{ KABI_BIND, 100 + 18, "BIND" },
 	{ KABI_ATTACH, 100 + 19, "ATTACH" },
 	{ KABI_DETACH, 100 + 20, "DETACH" },
@@ -64,6 +65,7 @@ structs_have_their_sizes(void **state)
 	CHECK_EQ(sizeof(struct kabi_hwpt_alloc), 24);
 	CHECK_EQ(sizeof(struct kabi_map), 40);
 	CHECK_EQ(sizeof(struct kabi_unmap), 24);
+	CHECK_EQ(sizeof(struct kabi_vfio_ioas), 12);
 	/* As of Linux 6.6; later ones are longer, and take these. */
 	CHECK_EQ(sizeof(struct kabi_bind), 16);
 	CHECK_EQ(sizeof(struct kabi_bind_token), 24);
@@ -98,6 +100,8 @@ fields_have_their_places(void **state)
 	CHECK_EQ(offsetof(struct kabi_unmap, ioas_id), 4);
 	CHECK_EQ(offsetof(struct kabi_unmap, iova), 8);
 	CHECK_EQ(offsetof(struct kabi_unmap, length), 16);
+	CHECK_EQ(offsetof(struct kabi_vfio_ioas, ioas_id), 4);
+	CHECK_EQ(offsetof(struct kabi_vfio_ioas, op), 8);
 	CHECK_EQ(offsetof(struct kabi_bind, flags), 4);
 	CHECK_EQ(offsetof(struct kabi_bind, iommufd), 8);
 	CHECK_EQ(offsetof(struct kabi_bind, out_devid), 12);
@@ -112,6 +116,7 @@ fields_have_their_places(void **state)
 	CHECK_EQ(KABI_MAP_FIXED_IOVA, 1);
 	CHECK_EQ(KABI_MAP_WRITEABLE, 2);
 	CHECK_EQ(KABI_MAP_READABLE, 4);
+	CHECK_EQ(KABI_VFIO_IOAS_SET, 1);
 }
 
 /* The kernel's headers */
@@ -187,6 +192,13 @@ iommufd_header_agrees(void **state)
 	SAME_FIELD(kabi_hwpt_alloc, iommu_hwpt_alloc, out_hwpt_id, out_hwpt_id);
 	SAME_FIELD(kabi_hwpt_alloc, iommu_hwpt_alloc, reserved, __reserved);
 #endif
+	SAME(KABI_VFIO_IOAS, IOMMU_VFIO_IOAS);
+	SAME(KABI_VFIO_IOAS_SET, IOMMU_VFIO_IOAS_SET);
+	NOT_LONGER(kabi_vfio_ioas, iommu_vfio_ioas);
+	SAME_FIELD(kabi_vfio_ioas, iommu_vfio_ioas, size, size);
+	SAME_FIELD(kabi_vfio_ioas, iommu_vfio_ioas, ioas_id, ioas_id);
+	SAME_FIELD(kabi_vfio_ioas, iommu_vfio_ioas, op, op);
+	SAME_FIELD(kabi_vfio_ioas, iommu_vfio_ioas, reserved, __reserved);
 #else
 	print_message("skipped: <linux/iommufd.h> is not installed (Linux 6.2)\n");
 	skip();

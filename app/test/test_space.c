@@ -250,6 +250,33 @@ close_ends_everything(void **state)
 }
 
 static void
+compat_is_one_choice_for_the_context(void **state)
+{
+	uint32_t second = alloc();
+
+	(void)state;
+	CHECK_EQ(fake_compat(ioasid_fd(ctx)), 0);
+	CHECK_OK(ioasid_set_compat(ctx, ioas));
+	CHECK_EQ(fake_compat(ioasid_fd(ctx)), ioas);
+	CHECK_OK(ioasid_set_compat(ctx, second));
+	CHECK_EQ(fake_compat(ioasid_fd(ctx)), second);
+	CHECK_OK(ioasid_free(ctx, second));
+	CHECK_EQ(fake_compat(ioasid_fd(ctx)), 0);
+}
+
+static void
+compat_tells_kernel_errors(void **state)
+{
+	(void)state;
+	CHECK_ERR(ioasid_set_compat(ctx, 63), ENOENT);
+	CHECK_SAYS("IOASID 63: choose for VFIO's own calls failed");
+	CHECK_SAYS("does not exist");
+	fake_fail(KABI_VFIO_IOAS, 1, ENOTTY);
+	CHECK_ERR(ioasid_set_compat(ctx, ioas), ENOTTY);
+	CHECK_EQ(fake_fail_clear(), 1);
+}
+
+static void
 mapped_bytes_is_the_sum_over_all_ioasids(void **state)
 {
 	uint32_t second;
@@ -290,6 +317,8 @@ main(void)
 		TEST(free_with_a_device_attached_is_busy),
 		TEST(free_of_a_device_id_is_no_such_ioasid),
 		TEST(close_ends_everything),
+		TEST(compat_is_one_choice_for_the_context),
+		TEST(compat_tells_kernel_errors),
 		TEST(mapped_bytes_is_the_sum_over_all_ioasids),
 	};
 

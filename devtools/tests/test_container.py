@@ -2,6 +2,7 @@
 """Containers are IOASIDs, and user maps: by an application that uses rte_vfio.h itself."""
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -60,11 +61,14 @@ def test_library_that_makes_group_ioctls(lab, no_faults):
     assert f"{lab.NIC0}: IOMMU group" in output
 
 
-# It has not been seen to end on a busy machine: why is not known yet.
-@pytest.mark.skipif("LAB_MOVE" not in os.environ,
-                    reason="moves of a live group are in the making: LAB_MOVE=1 runs this")
-def test_live_group_moves(lab, faults):
+def test_vfio_calls_on_the_default_container(lab, no_faults):
+    """VFIO_IOMMU_MAP_DMA by the application: the kernel has one IOASID for it."""
+    assert "raw maps" in client("compat", eal=["--no-pci"])
+
+
+def test_live_group_moves(lab, faults, capsys):
     """A DMA in flight may fault during a move on VT-d, which is reported, not forbidden."""
     output = client("move", lab.NIC0, "20", eal=allow(lab.NIC0, lab.NIC1))
-    assert "20 moves" in output
-    print(f"{len(faults())} DMA faults during 20 moves")
+    [line] = re.findall("^20 moves.*", output, re.MULTILINE)
+    with capsys.disabled():
+        print(f" {line}, {len(faults())} DMA faults ", end="")

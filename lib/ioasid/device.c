@@ -477,6 +477,12 @@ ioasid_device_bdf(const struct ioasid_device *dev)
 }
 
 const char *
+ioasid_device_sysfs(const struct ioasid_device *dev)
+{
+	return dev->sysfs;
+}
+
+const char *
 ioasid_device_cdev(const struct ioasid_device *dev)
 {
 	return dev->cdev;

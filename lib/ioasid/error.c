@@ -103,6 +103,8 @@ static const struct {
 	{ CALL_ALLOW, EOPNOTSUPP, "the kernel has no support for it" },
 	{ CALL_ALLOW, ENOMEM, "the kernel is out of memory" },
 
+	{ CALL_COMPAT, ENOENT, "does not exist" },
+
 	{ CALL_MAP, EEXIST, "is mapped already" },
 	{ CALL_MAP, EINVAL,
 	  "is reserved, beyond what the IOMMU can address, or not a multiple of the "
@@ -131,6 +133,7 @@ static const char *const call_names[] = {
 	[CALL_RANGES] = "IOVA ranges",
 	[CALL_ALLOW] = "allow IOVA ranges",
 	[CALL_UNMAP] = "unmap",
+	[CALL_COMPAT] = "choose for VFIO's own calls",
 };
 
 static const char *

@@ -232,6 +232,16 @@ int ioasid_unmap(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t iova, uint64_
 int ioasid_find_map(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t iova, uint64_t length,
 		    struct ioasid_map *map);
 
+/**
+ * Choose the one IOASID of the context that VFIO's own calls for containers
+ * (VFIO_IOMMU_MAP_DMA, VFIO_IOMMU_UNMAP_DMA, …), made on ioasid_fd() or a copy of it, are
+ * about. The kernel has one such choice for an open file, not for a descriptor. Maps that
+ * are made so are the caller's: unknown to this library, they are unmapped the same way.
+ *
+ * @return 0; -ENOENT no such IOASID; other kernel errors of IOMMU_VFIO_IOAS
+ */
+int ioasid_set_compat(struct ioasid_ctx *ctx, uint32_t ioasid);
+
 /** @return bytes mapped in all IOASIDs of the context. */
 uint64_t ioasid_mapped_bytes(struct ioasid_ctx *ctx);
 
@@ -366,6 +376,8 @@ int ioasid_device_fd(const struct ioasid_device *dev);
 uint32_t ioasid_device_id(const struct ioasid_device *dev);
 /** @return the device's BDF; valid as long as the device. */
 const char *ioasid_device_bdf(const struct ioasid_device *dev);
+/** @return the directory of devices it was found in; valid as long as the device. */
+const char *ioasid_device_sysfs(const struct ioasid_device *dev);
 /** @return the name of the device's cdev, "vfio3"; valid as long as the device. */
 const char *ioasid_device_cdev(const struct ioasid_device *dev);
 /** @return the number of the device's IOMMU group when it joined. */

@@ -24,6 +24,7 @@
 #define KABI_IOVA_RANGES KABI_IOMMUFD(0x4)
 #define KABI_MAP         KABI_IOMMUFD(0x5)
 #define KABI_UNMAP       KABI_IOMMUFD(0x6)
+#define KABI_VFIO_IOAS   KABI_IOMMUFD(0x8)
 #define KABI_HWPT_ALLOC  KABI_IOMMUFD(0x9)
 
 /* On a VFIO device cdev. */
@@ -94,6 +95,15 @@ struct kabi_unmap {
 	uint32_t ioas_id;
 	uint64_t iova;
 	uint64_t length;
+};
+
+#define KABI_VFIO_IOAS_SET 1
+
+struct kabi_vfio_ioas {
+	uint32_t size;
+	uint32_t ioas_id;
+	uint16_t op;
+	uint16_t reserved;
 };
 
 struct kabi_bind {

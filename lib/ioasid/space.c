@@ -230,6 +230,23 @@ ioasid_free(struct ioasid_ctx *ctx, uint32_t ioasid)
 	return 0;
 }
 
+int
+ioasid_set_compat(struct ioasid_ctx *ctx, uint32_t ioasid)
+{
+	struct kabi_vfio_ioas set = {
+		.size = sizeof(set),
+		.ioas_id = ioasid,
+		.op = KABI_VFIO_IOAS_SET,
+	};
+	int ret = ioasid_sys->ioctl(ctx->fd, KABI_VFIO_IOAS, &set);
+	char subject[32];
+
+	if (ret == 0)
+		return 0;
+	snprintf(subject, sizeof(subject), "IOASID %" PRIu32, ioasid);
+	return error_call(CALL_COMPAT, ret, subject, NULL);
+}
+
 uint64_t
 ioasid_mapped_bytes(struct ioasid_ctx *ctx)
 {

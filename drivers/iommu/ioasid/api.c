@@ -201,6 +201,7 @@ rte_vfio_enable(const char *modname)
 		return fail(ret);
 	if (is_secondary())
 		return 0;
+	device_follow_events();
 	/*
 	 * Not an error yet: a program without VFIO devices needs none of this. When one
 	 * is set up, the same failure is told as an error.

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <rte_vfio.h>
@@ -33,14 +34,34 @@ static int default_fd = -1;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int
-new_handle(void)
+checked(int fd)
 {
-	int fd = fcntl(ioasid_fd(space_ctx()), F_DUPFD_CLOEXEC, 0);
+	const int err = errno;
 
 	if (fd >= 0)
 		return fd;
 	IOASID_LOG(ERR, "no file descriptor left for a container: raise `ulimit -n`");
-	return -errno;
+	return -err;
+}
+
+/*
+ * Not a copy of /dev/ioasid: VFIO's own calls on that are about one and the same IOASID,
+ * whichever copy they are made on. A map meant for this container would land in another,
+ * so here they get ENOTTY.
+ */
+static int
+new_handle(void)
+{
+	return checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+/* Here they work: for programs that map for the default container by ioctl(). */
+static int
+new_default_handle(void)
+{
+	if (ioasid_set_compat(space_ctx(), space_default()) < 0)
+		IOASID_LOG(DEBUG, "%s", ioasid_error());
+	return checked(fcntl(ioasid_fd(space_ctx()), F_DUPFD_CLOEXEC, 0));
 }
 
 static struct container *
@@ -367,7 +388,7 @@ container_default_fd(void)
 	int fd;
 
 	pthread_mutex_lock(&lock);
-	fd = default_fd >= 0 ? default_fd : new_handle();
+	fd = default_fd >= 0 ? default_fd : new_default_handle();
 	if (fd >= 0)
 		default_fd = fd;
 	pthread_mutex_unlock(&lock);

@@ -5,7 +5,8 @@
 
 /*
  * DPDK's containers are IOASIDs of the process's one /dev/ioasid. A container's handle
- * is a copy of that fd: a real fd, distinct, good for poll() and close-on-exec. All
+ * is a real fd, distinct, good for poll() and close-on-exec. That of the default one is a
+ * copy of /dev/ioasid, on which VFIO's own calls (VFIO_IOMMU_MAP_DMA …) work, too. All
  * functions: said in the log when they fail. Thread-safe.
  */
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_dev.h>
+
 #include "container.h"
 #include "device.h"
 #include "explicit_set.h"
@@ -16,6 +18,7 @@
 #include "join.h"
 #include "log.h"
 #include "memory.h"
+#include "removal.h"
 #include "space.h"
 
 /*
@@ -25,8 +28,9 @@
 struct device {
 	TAILQ_ENTRY(device) entry;
 	struct ioasid_device *dev;
-	bool in_use;    /* handed to DPDK; else it only joined */
-	bool tentative; /* joined by the set-up under way: leaves if that fails */
+	bool in_use;                 /* handed to DPDK; else it only joined */
+	bool tentative;              /* joined by the set-up under way: leaves if that fails */
+	struct removal_watch *watch; /* of one that only joined */
 };
 
 static TAILQ_HEAD(, device) devices = TAILQ_HEAD_INITIALIZER(devices);
@@ -47,6 +51,7 @@ static void
 leave(struct device *d)
 {
 	TAILQ_REMOVE(&devices, d, entry);
+	removal_unwatch(d->watch);
 	IOASID_LOG(DEBUG, "%s leaves", ioasid_device_bdf(d->dev));
 	ioasid_leave(d->dev);
 	free(d);
@@ -175,6 +180,79 @@ end_tentative(bool failed)
 	}
 }
 
+/* The kernel wants a device back that only joined. The others of its group go on. */
+static void
+on_removal(const char *bdf)
+{
+	struct device *d;
+
+	pthread_mutex_lock(&lock);
+	d = find(bdf);
+	if (d != NULL && !d->in_use) {
+		IOASID_LOG(WARNING,
+			   "%s is being removed or unbound: it leaves, the other devices of its "
+			   "IOMMU group %u go on",
+			   bdf, ioasid_device_group(d->dev));
+		leave(d);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+watch_members(void)
+{
+	struct device *d;
+
+	TAILQ_FOREACH(d, &devices, entry)
+		if (!d->in_use && d->watch == NULL)
+			d->watch = removal_watch(ioasid_device_fd(d->dev),
+						 ioasid_device_bdf(d->dev), on_removal);
+}
+
+static bool
+is_first_in_use(const struct device *d)
+{
+	const unsigned int group = ioasid_device_group(d->dev);
+	const struct device *other;
+
+	TAILQ_FOREACH(other, &devices, entry)
+		if (other->in_use && ioasid_device_group(other->dev) == group)
+			return other == d;
+	return false;
+}
+
+static void
+check_group(const struct device *d, bool may_join)
+{
+	const char *bdf = ioasid_device_bdf(d->dev), *sysfs = ioasid_device_sysfs(d->dev);
+	struct ioasid_group *group;
+
+	/* No such device: it is on its way out. */
+	if (ioasid_group_read(sysfs, bdf, &group) < 0)
+		return;
+	if (may_join && group_count_at_risk(group, at_risk) > 0) {
+		join_members(sysfs, group);
+		if (attach_members(group, ioasid_device_ioasid(d->dev)) < 0)
+			IOASID_LOG(ERR, "%s", ioasid_error());
+	}
+	group_report_risk(group, bdf, at_risk);
+	ioasid_group_free(group);
+}
+
+/*
+ * A device that comes into a group in use shares its page table at once, without a
+ * question from the kernel: join it if it is named, report it if not.
+ */
+static void
+check_groups(bool may_join)
+{
+	struct device *d;
+
+	TAILQ_FOREACH(d, &devices, entry)
+		if (d->in_use && is_first_in_use(d))
+			check_group(d, may_join);
+}
+
 static int
 setup_locked(const char *sysfs, const char *bdf, int *fd)
 {
@@ -194,11 +272,17 @@ setup_locked(const char *sysfs, const char *bdf, int *fd)
 	ret = setup_in_group(sysfs, bdf, group, &d);
 	end_tentative(ret < 0);
 	ioasid_group_free(group);
-	if (ret < 0)
-		return ret;
-	d->in_use = true;
-	*fd = ioasid_device_fd(d->dev);
-	return 0;
+	if (ret == 0) {
+		/* From now on the PCI bus listens. */
+		removal_unwatch(d->watch);
+		d->watch = NULL;
+		d->in_use = true;
+		*fd = ioasid_device_fd(d->dev);
+	}
+	check_groups(true);
+	end_tentative(false);
+	watch_members();
+	return ret;
 }
 
 int
@@ -245,8 +329,10 @@ release_locked(const char *bdf)
 		return -ENODEV;
 	group = ioasid_device_group(d->dev);
 	leave(d);
-	if (!group_in_use(group))
+	if (!group_in_use(group)) {
 		leave_group(group);
+		group_report_forget(group);
+	}
 	return 0;
 }
 
@@ -319,6 +405,46 @@ device_share(const char *bdf, struct device_share *share)
 	ret = share_locked(bdf, share);
 	pthread_mutex_unlock(&lock);
 	return ret;
+}
+
+/* By EAL's interrupt thread. It must not join: the list of names is the main thread's. */
+static void
+on_device_event(const char *bdf, enum rte_dev_event_type type, void *arg)
+{
+	struct device *d;
+
+	(void)arg;
+	pthread_mutex_lock(&lock);
+	d = find(bdf);
+	if (type == RTE_DEV_EVENT_REMOVE && d != NULL && d->in_use)
+		IOASID_LOG(NOTICE,
+			   "%s is being removed or unbound: that waits until the application "
+			   "detaches it",
+			   bdf);
+	check_groups(false);
+	pthread_mutex_unlock(&lock);
+}
+
+void
+device_follow_events(void)
+{
+	int ret = rte_dev_event_callback_register(NULL, on_device_event, NULL);
+
+	if (ret < 0 && ret != -EEXIST)
+		IOASID_LOG(WARNING, "device events cannot be followed: %s", strerror(-ret));
+}
+
+void
+device_ignore_events(void)
+{
+	struct device *d;
+
+	pthread_mutex_lock(&lock);
+	TAILQ_FOREACH(d, &devices, entry) {
+		removal_unwatch(d->watch);
+		d->watch = NULL;
+	}
+	pthread_mutex_unlock(&lock);
 }
 
 void

@@ -41,6 +41,15 @@ struct device_share {
  */
 int device_share(const char *bdf, struct device_share *share);
 
+/*
+ * Follow DPDK's device events: those of removals come always, others once the application
+ * has started its monitor. Devices that come into a group in use are then reported.
+ */
+void device_follow_events(void);
+
+/* EAL is about to end its interrupt thread. */
+void device_ignore_events(void);
+
 /* Release everything. */
 void device_release_all(void);
 

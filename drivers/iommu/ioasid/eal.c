@@ -87,6 +87,7 @@ rte_eal_cleanup(void)
 	/* Loaded by -d, this is the first time that nothing more is to come. */
 	given_report_unused();
 	multiprocess_stop();
+	device_ignore_events();
 	/* EAL is about to free even pages that were never to be freed. */
 	memory_set_closing();
 	ret = eal_cleanup();

@@ -8,6 +8,7 @@
 #include "explicit_set.h"
 #include "group_report.h"
 #include "log.h"
+#include "options.h"
 
 /* The at-risk list that was last printed for a group. */
 struct warned {
@@ -107,15 +108,23 @@ at_risk_list(const struct ioasid_group *group, group_at_risk_fn at_risk)
 	return text;
 }
 
-/* Remember the list; false: it is the one that was printed last. Takes `list`. */
-static bool
-is_news(unsigned int number, char *list)
+static struct warned *
+find_warned(unsigned int group)
 {
 	struct warned *w;
 
 	SLIST_FOREACH(w, &all_warned, entry)
-		if (w->group == number)
-			break;
+		if (w->group == group)
+			return w;
+	return NULL;
+}
+
+/* Remember the list; false: it is the one that was printed last. Takes `list`. */
+static bool
+is_news(unsigned int number, char *list)
+{
+	struct warned *w = find_warned(number);
+
 	if (w != NULL && strcmp(w->list, list) == 0) {
 		free(list);
 		return false;
@@ -141,16 +150,41 @@ group_report_risk(const struct ioasid_group *group, const char *bdf, group_at_ri
 
 	if (list == NULL || list[0] == '\0') {
 		free(list);
+		/* Who went and comes again is news. */
+		group_report_forget(group->number);
 		return;
 	}
+	if (!is_news(group->number, list))
+		return;
 	/* Not through IOASID_LOG's prefix first: the sentence starts as users know it. */
-	if (is_news(group->number, list))
+	if (options.allow_insecure)
 		IOASID_LOG(
 			WARNING,
 			"these PCI BDFs are also at risk: [%s]\n"
 			"  (they share IOMMU group %u with %s and can reach this program's memory;"
 			"\n  --allow-insecure-vfio)",
 			list, group->number, bdf);
+	else
+		IOASID_LOG(WARNING,
+			   "these PCI BDFs are also at risk: [%s]\n"
+			   "  (they came to IOMMU group %u, or left, while %s was in use, and can "
+			   "reach "
+			   "this\n  program's memory: bind them to vfio-pci and attach them too, "
+			   "remove "
+			   "them, or detach %s)",
+			   list, group->number, bdf, bdf);
+}
+
+void
+group_report_forget(unsigned int group)
+{
+	struct warned *w = find_warned(group);
+
+	if (w == NULL)
+		return;
+	SLIST_REMOVE(&all_warned, w, warned, entry);
+	free(w->list);
+	free(w);
 }
 
 void

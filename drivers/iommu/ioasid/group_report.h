@@ -18,10 +18,14 @@ void
 group_report_refusal(const struct ioasid_group *group, const char *bdf, group_at_risk_fn at_risk);
 
 /*
- * The at-risk list under --allow-insecure-vfio: nothing if all joined, and once for a
- * group as long as its list stays the same.
+ * The at-risk list of a group in use: nothing if all joined, and once for a group as long
+ * as its list stays the same. Either the user took the risk (--allow-insecure-vfio), or
+ * the group is not what it was when `bdf` was attached.
  */
 void group_report_risk(const struct ioasid_group *group, const char *bdf, group_at_risk_fn at_risk);
+
+/* The group is in use no more: whoever uses it next is told again. */
+void group_report_forget(unsigned int group);
 
 /* Bridges are exempt from the rule: shown at debug level. */
 void group_report_bridges(const struct ioasid_group *group);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* rte_eal_vfio_get_vf_token(): there since 21.11, no experiment any more in 25.11. */
-#define ALLOW_EXPERIMENTAL_API
-
 #include <stddef.h>
 
 #include <rte_eal.h>
