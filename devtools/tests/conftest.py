@@ -11,6 +11,7 @@ import tempfile
 import pytest
 
 import pci
+import plugin
 from unprivileged import NOBODY
 
 NAMES = ("NIC0", "NIC1", "GROUP_NIC", "GROUP_HD", "EDU_NIC", "EDU")
@@ -113,6 +114,13 @@ def all_drivers(few_drivers):
     few_drivers.offer_all()
     yield
     few_drivers.offer_few()
+
+
+@pytest.fixture(scope="module")
+def installed():
+    shutil.copy(plugin.PLUGIN, plugin.INSTALLED)
+    yield
+    os.unlink(plugin.INSTALLED)
 
 
 def kernel_log():

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -15,49 +16,53 @@ import pci
 import plugin
 from testpmd import Testpmd, allow
 
-pytestmark = [
-    pytest.mark.usefixtures("no_faults", "no_leftovers"),
-    # They drive two processes at a time and have not been seen to pass as a whole.
-    pytest.mark.skipif("LAB_SECONDARY" not in os.environ,
-                       reason="secondary processes are in the making: LAB_SECONDARY=1 runs these"),
-]
+pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
 
 RUNTIME = "/var/run/dpdk/rte/"
+NOT_STARTED = ["--disable-device-start", "--port-topology=chained"]
 TWO_QUEUES = ["--rxq=2", "--txq=2", "--num-procs=2"]
+# The same processors, but not the same numbers: those have caches in the pool that both share.
+OTHER_LCORES = "2@0,3@1"
 # Random addresses: the NICs spread what they receive over both processes' queues.
 MULTI_FLOW = ["--txonly-multi-flow"]
-
-
-def alone(lab, *bdfs, **more):
-    """A primary process that polls all queues: one a port."""
-    return Testpmd(*allow(*(bdfs or (lab.NIC0, lab.NIC1))), "--iova-mode=va", "-m", "256", **more)
-
-
-def primary(lab, **more):
-    """A primary process that leaves half of the queues to a second testpmd."""
-    return alone(lab, app=[*TWO_QUEUES, "--proc-id=0", *MULTI_FLOW], **more)
-
-
-def secondary(*eal, app=(), **more):
-    return Testpmd("--proc-type=secondary", *eal,
-                   app=[*TWO_QUEUES, "--proc-id=1", *MULTI_FLOW, *app], **more)
 
 
 def both(lab):
     return allow(lab.NIC0, lab.NIC1)
 
 
-def run(*command, timeout=60, preload=True):
-    result = subprocess.run(command, env=plugin.environment(preload), capture_output=True,
-                            text=True, check=False, timeout=timeout, stdin=subprocess.DEVNULL)
+def alone(lab, *eal, **more):
+    """A primary process that polls all queues: one a port."""
+    return Testpmd(*eal, *both(lab), "--iova-mode=va", "-m", "256", **more)
+
+
+def primary(lab):
+    """A primary process that leaves half of the queues to a second testpmd."""
+    return alone(lab, app=[*TWO_QUEUES, "--proc-id=0", *MULTI_FLOW])
+
+
+def secondary(*eal, app=()):
+    return Testpmd("--proc-type=secondary", *eal, cores=OTHER_LCORES,
+                   app=[*TWO_QUEUES, "--proc-id=1", *MULTI_FLOW, *app])
+
+
+def run(*command, env=None):
+    result = subprocess.run(command, env=env or plugin.environment(), capture_output=True,
+                            text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
     print(result.stdout, result.stderr)
     return result
 
 
+def proc_info(lab, *eal, **more):
+    return run("dpdk-proc-info", *eal, *both(lab), "--", "-p", "0x3", "--stats", **more)
+
+
+# ---- a second testpmd
+
 def own_packets(testpmd, direction):
     """Packets that this process has passed through its own queues, by port."""
-    text = testpmd.command("show fwd stats all")
-    return [int(n) for n in re.findall(direction + r"-packets: (\d+)", text.split("Accumulated")[0])]
+    text = testpmd.command("show fwd stats all").split("Accumulated")[0]
+    return [int(n) for n in re.findall(direction + r"-packets: (\d+)", text)]
 
 
 def wait_own_packets(testpmd, direction, count):
@@ -86,144 +91,129 @@ def receive_and_send(testpmd, other):
     other.command("stop")
 
 
-def test_proc_info(lab):
-    with alone(lab) as testpmd:
-        testpmd.started()
-        testpmd.command("start tx_first")
-        testpmd.forwarded(1000)
-        for _ in range(2):
-            result = run("dpdk-proc-info", *both(lab), "--", "-p", "0x3", "--stats")
-            assert result.returncode == 0
-            received = re.findall(r"^  RX-packets: +(\d+)", result.stdout, re.M)
-            assert len(received) == 2 and min(map(int, received)) >= 1000
-        testpmd.forwarded(1000)
-        testpmd.quit()
+def uses_and_leaves(lab, testpmd):
+    with secondary(*both(lab)) as other:
+        other.started()
+        assert other.ports() == [lab.NIC0, lab.NIC1]
+        assert "/dev/ioasid" not in other.output
+        receive_and_send(other, testpmd)
+        other.quit()
 
 
-def mempool_libraries():
-    """testpmd's own: the numbers of mempool drivers, which processes share, come from link order.
+def other_list_and_crash(lab, testpmd):
+    """Fewer devices than the primary has are fine; of others there is one message."""
+    pci.bind(lab.EDU_NIC, "vfio-pci")
+    with secondary(*allow(lab.NIC1, lab.EDU_NIC), app=["--port-topology=chained"]) as other:
+        other.started()
+        assert other.ports() == [lab.NIC1]
+        assert other.output.count("IOASID: the primary") == 1
+        assert (f"the primary process ({testpmd.pid}) does not use these devices, so they "
+                f"cannot be used here: [{lab.EDU_NIC}]. Give both processes the same -a list"
+                ) in other.output
+        other.command("set fwd txonly")
+        other.command("start")
+        wait_own_packets(other, "TX", 100)
+        other.kill()
+    testpmd.command("set fwd io")
+    testpmd.forward(1000)
+    # What was killed in the middle of a burst leaves the ring of its queue as it was then.
+    testpmd.command("port stop all")
+    testpmd.command("port start all")
 
-    Without them the pool of Debian's dumpcap is another driver's in testpmd: no packet arrives.
-    """
-    libraries = subprocess.run(["ldd", "/usr/bin/dpdk-testpmd"], capture_output=True, text=True,
-                               check=True).stdout
-    return re.findall(r"^\s(librte_mempool_(?!ring)\S+)", libraries, re.M)
 
-
-def test_dumpcap(lab, tmp_path):
-    """dpdk-dumpcap takes no -a: here, the primary uses all that is bound."""
-    capture = tmp_path / "capture.pcapng"
-    env = plugin.environment()
-    env["LD_PRELOAD"] = " ".join([env["LD_PRELOAD"], *mempool_libraries()])
-    with alone(lab) as testpmd:
-        testpmd.started()
-        testpmd.command("start tx_first")
-        for _ in range(2):
-            result = subprocess.run(["dpdk-dumpcap", "-i", lab.NIC0, "-c", "50", "-w", capture],
-                                    env=env, capture_output=True, text=True, check=False,
-                                    timeout=90, stdin=subprocess.DEVNULL)
-            print(result.stdout, result.stderr)
-            assert result.returncode == 0
-            assert "IOASID" not in result.stderr
-            assert capture.stat().st_size > 50 * 64
-            testpmd.forwarded(1000)
-        testpmd.quit()
+def comes_back_and_survives(lab, testpmd):
+    """It has copies of the devices' fds: the next primary says who."""
+    with secondary(*both(lab)) as other:
+        other.started()
+        receive_and_send(other, testpmd)
+        # It looks for the primary from time to time, and would end by itself.
+        other.process.send_signal(signal.SIGSTOP)
+        testpmd.kill()
+        with alone(lab, app=NOT_STARTED) as again:
+            output = again.failed()
+        assert f"process {other.pid} (dpdk-testpmd) was a secondary" in output
+        # Not the same runtime directory: EAL does not mind.
+        with alone(lab, "--file-prefix=other", app=NOT_STARTED) as again:
+            again.started()
+            assert again.ports() == []
+            output = again.quit()
+        for bdf in (lab.NIC0, lab.NIC1):
+            assert re.search(f"IOASID: {bdf}: .*process {other.pid} \\(dpdk-testpmd\\) has "
+                             f"{pci.cdev(bdf)} open", output)
+        other.kill()
+    with alone(lab, app=NOT_STARTED) as again:
+        again.started()
+        assert again.ports() == [lab.NIC0, lab.NIC1]
+        assert "was a secondary" not in again.quit()
 
 
 def test_second_testpmd(lab):
-    """It receives and sends by itself, leaves and comes back, under full load of the primary."""
+    """It receives and sends by itself, leaves, crashes, comes back, outlives the primary."""
     with primary(lab) as testpmd:
         testpmd.started()
-        for _ in range(2):
-            with secondary(*both(lab)) as other:
-                other.started()
-                assert other.ports() == [lab.NIC0, lab.NIC1]
-                assert "/dev/ioasid" not in other.output
-                receive_and_send(other, testpmd)
-                other.quit()
-        testpmd.command("set fwd io")
-        testpmd.forward(1000)
-        testpmd.quit()
+        uses_and_leaves(lab, testpmd)
+        other_list_and_crash(lab, testpmd)
+        comes_back_and_survives(lab, testpmd)
 
 
-def test_kill_and_come_back(lab):
-    with primary(lab) as testpmd:
-        testpmd.started()
-        with secondary(*both(lab)) as other:
-            other.started()
-            other.command("set fwd txonly")
-            other.command("start")
-            wait_own_packets(other, "TX", 100)
-            other.kill()
-        testpmd.forward(1000)
-        with secondary(*both(lab)) as other:
-            other.started()
-            receive_and_send(other, testpmd)
-            other.quit()
-        testpmd.quit()
+# ---- DPDK's tools
 
-
-def test_subset(lab):
-    """Fewer devices than the primary has are fine."""
-    with primary(lab) as testpmd:
-        testpmd.started()
-        with secondary(*allow(lab.NIC1), app=["--port-topology=chained"]) as other:
-            other.started()
-            assert other.ports() == [lab.NIC1]
-            assert "IOASID: the primary" not in other.output
-            other.quit()
-        testpmd.quit()
-
-
-@pytest.mark.parametrize("named", [True, False], ids=["list", "no list"])
-def test_other_list(lab, named):
-    """A device that the primary does not use: one message, and the other port works."""
-    with Testpmd(*allow(lab.NIC0), "--iova-mode=va", "-m", "256",
-                 app=[*TWO_QUEUES, "--proc-id=0", "--port-topology=chained"]) as testpmd:
-        testpmd.started()
-        with secondary(*(both(lab) if named else ()), app=["--port-topology=chained"]) as other:
-            other.started()
-            assert other.ports() == [lab.NIC0]
-            assert other.output.count("IOASID: the primary process") == 1
-            assert (f"the primary process ({testpmd.pid}) does not use these devices, so they "
-                    f"cannot be used here: [{lab.NIC1}]. Give both processes the same -a list"
-                    ) in other.output
-            other.quit()
-        testpmd.quit()
-
-
-def test_stock_secondary(lab):
-    """It gets no devices, and the primary says why."""
-    with alone(lab) as testpmd:
-        testpmd.started()
-        result = run("dpdk-proc-info", *both(lab), "--", "--stats", preload=False)
-        assert result.returncode != 0
-        testpmd.wait_for("a secondary process without dpdk-ioasid asked for VFIO devices")
-        testpmd.forward(1000)
-        result = run("dpdk-proc-info", *both(lab), "--", "--stats")
+def reads_statistics(lab, testpmd):
+    without = plugin.environment(preload=False)
+    for result in (proc_info(lab), proc_info(lab, "-d", plugin.INSTALLED, env=without)):
         assert result.returncode == 0
-        assert testpmd.output.count("without dpdk-ioasid asked") == 1
-        testpmd.quit()
+        received = re.findall(r"^  RX-packets: +(\d+)", result.stdout, re.M)
+        assert len(received) == 2 and min(map(int, received)) >= 1000
+        testpmd.forwarded(1000)
 
 
-def test_stock_primary(lab):
-    """The secondary says whom it has asked, once."""
-    with alone(lab, preload=False) as testpmd:
-        testpmd.started()
-        result = run("dpdk-proc-info", *both(lab), "--", "--stats")
-        assert result.stderr.count("IOASID") == 1
-        assert (f"{lab.NIC0}: the primary process ({testpmd.pid}) does not answer: it runs "
-                "without dpdk-ioasid, or hangs") in result.stderr
-        testpmd.quit()
+def capture_environment():
+    """With testpmd's own mempool drivers first, which Debian's dumpcap and pdump are not linked to.
+
+    Processes know what drives a pool by its number, in the order of loading. With stock EAL, too,
+    testpmd calls another driver when it captures: it finds no mbufs there, or crashes.
+    """
+    text = subprocess.run(["ldd", "/usr/bin/dpdk-testpmd"], capture_output=True, text=True,
+                          check=True).stdout
+    libraries = re.findall(r"^\s(librte_mempool_(?!ring)\S+)", text, re.M)
+    return plugin.environment(more={"LD_PRELOAD": " ".join([plugin.PLUGIN, *libraries])})
 
 
-def test_primary_without_channel(lab):
-    """--in-memory: no secondary processes, and no complaint about that."""
-    with Testpmd(*both(lab), "--iova-mode=va", "-m", "256", "--in-memory") as testpmd:
-        testpmd.started()
-        assert testpmd.ports() == [lab.NIC0, lab.NIC1]
-        assert "secondary" not in testpmd.output
-        testpmd.quit()
+def captures(lab, testpmd, path):
+    """dpdk-dumpcap takes no -a: it looks at all that is bound, and is told of what is too much."""
+    pci.bind(lab.EDU_NIC, "vfio-pci")
+    capture = path / "capture.pcapng"
+    # -p: else it ends promiscuous mode with itself, and what comes back goes to another address.
+    result = run("dpdk-dumpcap", "-p", "-i", lab.NIC0, "-c", "50", "-w", capture,
+                 env=capture_environment())
+    assert result.returncode == 0
+    assert result.stderr.count("IOASID") == 1
+    assert f"they cannot be used here: [{lab.EDU_NIC}]" in result.stderr
+    assert capture.stat().st_size > 50 * 64
+    testpmd.forwarded(1000)
+
+
+def dumps(lab, testpmd, path):
+    """dpdk-pdump runs until it is told to end."""
+    received, sent = path / "rx.pcap", path / "tx.pcap"
+    command = ["dpdk-pdump", *both(lab), "--", "--pdump",
+               f"port=0,queue=*,rx-dev={received},tx-dev={sent},ring-size=256,total-num-mbufs=2047"]
+    with subprocess.Popen(command, env=capture_environment(), stdin=subprocess.DEVNULL) as pdump:
+        deadline = time.monotonic() + 60
+        while not all(file.exists() and file.stat().st_size > 50 * 64 for file in (received, sent)):
+            assert pdump.poll() is None and time.monotonic() < deadline
+            time.sleep(0.5)
+        pdump.send_signal(signal.SIGINT)
+        assert pdump.wait(60) == 0
+    testpmd.forwarded(1000)
+
+
+def stock_gets_nothing(lab, testpmd):
+    result = proc_info(lab, env=plugin.environment(preload=False))
+    assert result.returncode != 0
+    testpmd.wait_for("a secondary process (")
+    testpmd.forwarded(1000)
+    assert testpmd.output.count("runs without dpdk-ioasid") == 1
 
 
 # ---- hostile messages
@@ -266,42 +256,59 @@ def result(reply):
 
 WRONG = {
     "short": envelope(parameters(b"0000:01:00.0")[:-1]),
-    "empty": envelope(b""),
-    "long": envelope(bytes(PARAMETERS)),
     "version": envelope(parameters(b"0000:01:00.0", version=2)),
-    "request": envelope(parameters(b"0000:01:00.0", request=77)),
-    "no end of string": envelope(parameters(b"0000:01:00.0" + b"A" * 20)),
     "no such device": envelope(parameters(b"0000:7f:00.0")),
-    "no device": envelope(parameters(b"")),
-    "path": envelope(parameters(b"../../../dev/mem")),
-    "format": envelope(parameters(b"%n%n%s%s")),
     "descriptors that are not there": envelope(parameters(b"0000:01:00.0"), descriptors=8),
 }
 
 
-def test_hostile_messages(lab):
-    with alone(lab) as testpmd:
+def hostile_messages(lab, testpmd):
+    """Real ones, over the socket: what is in them app/test/test_multiprocess.c goes through."""
+    with peer() as client:
+        for what, message in WRONG.items():
+            client.send(message)
+            error, descriptors = result(client.recv(4096))
+            print(f"{what}: {error}")
+            assert error < 0 and descriptors == 0
+        # The same with the right contents: what fails above is what was meant to.
+        client.send(envelope(parameters(lab.NIC0.encode())))
+        reply, (descriptor, *_), _, _ = socket.recv_fds(client, 4096, 8)
+        assert result(reply) == (0, 1)
+        assert os.readlink(f"/proc/self/fd/{descriptor}") == pci.cdev(lab.NIC0)
+        os.close(descriptor)
+    testpmd.forwarded(1000)
+    assert proc_info(lab).returncode == 0
+    # EAL ends its channel at a message that has not its size; the primary goes on.
+    with peer() as client:
+        for garbage in (b"\xff" * 11, b"\xff" * 4096):
+            client.send(garbage)
+    testpmd.forwarded(1000)
+
+
+# ---- all of them with one primary
+
+@pytest.mark.usefixtures("installed")
+def test_tools(lab, tmp_path):
+    """They come and go while packets flow; the primary has its plugin by EAL's -d."""
+    with alone(lab, "-d", plugin.INSTALLED, preload=False) as testpmd:
         testpmd.started()
         testpmd.command("start tx_first")
-        with peer() as client:
-            for what, message in WRONG.items():
-                client.send(message)
-                error, descriptors = result(client.recv(4096))
-                print(f"{what}: {error}")
-                assert error < 0 and descriptors == 0
-            client.send(envelope(b"\xff" * 12, name=b"eal_vfio_mp_sync"))
-            client.recv(4096)
-            # The same with the right contents: what fails above is what was meant to.
-            client.send(envelope(parameters(lab.NIC0.encode())))
-            reply, (descriptor, *_), _, _ = socket.recv_fds(client, 4096, 8)
-            assert result(reply) == (0, 1)
-            assert os.readlink(f"/proc/self/fd/{descriptor}") == pci.cdev(lab.NIC0)
-            os.close(descriptor)
         testpmd.forwarded(1000)
-        assert run("dpdk-proc-info", *both(lab), "--", "--stats").returncode == 0
-        # EAL ends its channel at a message that has not its size; the primary goes on.
-        with peer() as client:
-            for garbage in (b"\xff" * 11, b"\xff" * 4096):
-                client.send(garbage)
-        testpmd.forwarded(1000)
+        reads_statistics(lab, testpmd)
+        captures(lab, testpmd, tmp_path)
+        dumps(lab, testpmd, tmp_path)
+        stock_gets_nothing(lab, testpmd)
+        hostile_messages(lab, testpmd)
+        testpmd.quit()
+
+
+@pytest.mark.one_kernel
+def test_stock_primary(lab):
+    """The secondary says whom it has asked, once."""
+    with alone(lab, preload=False, app=NOT_STARTED) as testpmd:
+        testpmd.started()
+        result = proc_info(lab)
+        assert result.stderr.count("IOASID") == 1
+        assert (f": the primary process ({testpmd.pid}) does not answer: it runs without "
+                "dpdk-ioasid, or hangs. Start both processes under dpdk-ioasid") in result.stderr
         testpmd.quit()

@@ -3,13 +3,13 @@
 
 import os
 import re
-import shutil
 import subprocess
 
 import pytest
 
 import pci
 import plugin
+from plugin import INSTALLED
 from testpmd import Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers", "installed")
@@ -20,16 +20,7 @@ INSECURE = "--allow-insecure-vfio"
 AT_RISK = "these PCI BDFs are also at risk: ["
 STOCK = "EAL: Using IOMMU type"
 BUILD = os.path.abspath(os.path.join(os.path.dirname(plugin.PLUGIN), "../../.."))
-# EAL's -d refuses what others may write to, as a checkout below /tmp.
-INSTALLED = "/usr/local/lib/librte_iommu_ioasid.so"
 LINKED = ("linked", "linked_last", "static")
-
-
-@pytest.fixture(scope="module")
-def installed():
-    shutil.copy(plugin.PLUGIN, INSTALLED)
-    yield
-    os.unlink(INSTALLED)
 
 
 def plugin_testpmd(*eal, env=None, app=NOT_STARTED, name=INSTALLED):

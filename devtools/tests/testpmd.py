@@ -27,7 +27,7 @@ class Testpmd:
 
     def __init__(self, *eal, app=(), preload=True, wrapper=(), env=None, cores="0-1",
                  pass_fds=()):
-        args = [*wrapper, "dpdk-testpmd", "-l", cores, *eal,
+        args = [*wrapper, "dpdk-testpmd", "--lcores", cores, *eal,
                 "--", "-i", "--total-num-mbufs=16384", *app]
         self.output = ""
         # A terminal, so that libc passes on each line before the next prompt.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * rte_eal_init() and rte_eal_cleanup(), wrapped: ours come first, then the next
- * definition, which is librte_eal's. Loaded by -d only the second is called here:
- * EAL's own initialisation is under way when we come.
+ * rte_eal_init(), rte_eal_cleanup() and rte_mp_action_register(), wrapped: ours come
+ * first, then the next definition, which is librte_eal's. Loaded by -d the first is not
+ * called here: EAL's own initialisation is under way when we come.
  */
 
 #include <errno.h>
@@ -66,11 +66,23 @@ rte_eal_init(int argc, char **argv)
 	application_usage = rte_set_application_usage_hook(usage);
 	ret = options_call_without(eal_init, argc, argv, taken);
 	rte_set_application_usage_hook(application_usage);
-	if (ret >= 0) {
-		multiprocess_answer_stock();
+	if (ret >= 0)
 		given_report_unused();
-	}
 	return ret;
+}
+
+/* EAL's own VFIO code offers to answer secondary processes, late in its initialisation. */
+EXPORT int
+rte_mp_action_register(const char *name, rte_mp_t action)
+{
+	int (*action_register)(const char *, rte_mp_t);
+
+	*(void **)&action_register = wrapped("rte_mp_action_register");
+	if (action_register == NULL) {
+		rte_errno = ENOTSUP;
+		return -1;
+	}
+	return action_register(name, multiprocess_action(name, action));
 }
 
 EXPORT int

@@ -20,11 +20,15 @@
 #include "explicit_set.h"
 #include "log.h"
 #include "multiprocess.h"
+#include "stock.h"
+#include "survivor.h"
 
 #define ACTION  "ioasid_mp"
 #define VERSION 1
 /* The action of EAL's own VFIO code: only a stock secondary process asks for it. */
 #define STOCK_ACTION "eal_vfio_mp_sync"
+
+#define SOCKET_NAME "mp_socket_"
 
 #define TIMEOUT_S 5
 #define SYSFS_PCI "/sys/bus/pci/devices"
@@ -85,15 +89,18 @@ answer_request(struct message *m, int *fd)
 static void
 answer(const struct rte_mp_msg *msg, struct message *m, int *fd)
 {
-	memset(m, 0, sizeof(*m));
+	struct message asked;
+
+	*m = (struct message){ .version = VERSION, .result = -EPROTO };
 	*fd = -1;
-	if (msg->len_param != (int)sizeof(*m) || msg->num_fds != 0) {
-		m->result = -EPROTO;
-	} else {
-		memcpy(m, msg->param, sizeof(*m));
-		m->result = m->version == VERSION ? answer_request(m, fd) : -EPROTO;
-	}
-	m->version = VERSION;
+	if (msg->len_param != (int)sizeof(asked) || msg->num_fds != 0)
+		return;
+	memcpy(&asked, msg->param, sizeof(asked));
+	if (asked.version != VERSION)
+		return;
+	m->request = asked.request;
+	memcpy(m->bdf, asked.bdf, sizeof(m->bdf));
+	m->result = answer_request(m, fd);
 }
 
 static int
@@ -118,40 +125,56 @@ handle_request(const struct rte_mp_msg *msg, const void *peer)
 	return ret;
 }
 
+/* The process id in the name of a process' socket, where EAL has put it; else 0. */
+static long
+peer_pid(const char *path)
+{
+	const char *name = strrchr(path, '/');
+
+	name = name != NULL ? name + 1 : path;
+	if (strncmp(name, SOCKET_NAME, strlen(SOCKET_NAME)) != 0)
+		return 0;
+	return strtol(name + strlen(SOCKET_NAME), NULL, 10);
+}
+
 /* What it wants is VFIO's container, and there is none. */
 static int
 handle_stock_request(const struct rte_mp_msg *msg, const void *peer)
 {
+	static long said_of = -1; /* it may ask again and again */
 	struct rte_mp_msg reply = { .name = STOCK_ACTION, .len_param = msg->len_param };
+	long pid = peer_pid(peer);
 
-	IOASID_LOG(WARNING,
-		   "a secondary process without dpdk-ioasid asked for VFIO devices and gets none: "
-		   "start it under dpdk-ioasid, as this primary process was (its socket: %s)",
-		   (const char *)peer);
+	if (pid != said_of)
+		IOASID_LOG(WARNING,
+			   "a secondary process (%ld) runs without dpdk-ioasid, so it gets no "
+			   "devices: start it under dpdk-ioasid, as this primary process was",
+			   pid);
+	said_of = pid;
 	/* No field may read as success, which is 0; without an answer it waits for 5 s. */
 	memset(reply.param, 0xff, sizeof(reply.param));
 	return rte_mp_reply(&reply, peer);
 }
 
 static int
-register_action(const char *name, rte_mp_t action)
+serve(void)
 {
-	if (rte_mp_action_register(name, action) == 0 || rte_errno == EEXIST)
+	if (rte_mp_action_register(ACTION, handle_request) == 0 || rte_errno == EEXIST) {
+		survivor_report();
 		return 0;
+	}
 	if (rte_errno == ENOTSUP)
 		return 0;
 	IOASID_LOG(ERR, "secondary processes cannot be served: %s", rte_strerror(rte_errno));
 	return -rte_errno;
 }
 
-void
-multiprocess_answer_stock(void)
+rte_mp_t
+multiprocess_action(const char *name, rte_mp_t action)
 {
-	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
-		return;
-	/* EAL has registered its own answer by now, and at exit removes whichever is there. */
-	rte_mp_action_unregister(STOCK_ACTION);
-	register_action(STOCK_ACTION, handle_stock_request);
+	if (name == NULL || strcmp(name, STOCK_ACTION) != 0 || stock_in_charge() != NULL)
+		return action;
+	return handle_stock_request;
 }
 
 void
@@ -231,11 +254,12 @@ read_reply(const struct rte_mp_msg *msg, struct message *m, int *fd)
 	if (msg->len_param != (int)sizeof(reply))
 		return -EPROTO;
 	memcpy(&reply, msg->param, sizeof(reply));
-	if (reply.version != VERSION || reply.request != m->request ||
+	if (reply.version != VERSION || reply.request != m->request || reply.result > 0 ||
 	    memcmp(reply.bdf, m->bdf, sizeof(reply.bdf)) != 0)
 		return -EPROTO;
 	if (reply.result == 0 && fd != NULL) {
-		if (msg->num_fds != 1)
+		/* EAL passes on what was promised, whether or not it came along. */
+		if (msg->num_fds != 1 || fcntl(msg->fds[0], F_SETFD, FD_CLOEXEC) < 0)
 			return -EPROTO;
 		*fd = msg->fds[0];
 	}
@@ -305,7 +329,6 @@ multiprocess_setup_device(const char *bdf, int *fd)
 		free(copy);
 		return ret;
 	}
-	fcntl(copy->fd, F_SETFD, FD_CLOEXEC);
 	memcpy(copy->bdf, m.bdf, sizeof(copy->bdf));
 	*fd = copy->fd;
 	pthread_mutex_lock(&copies_lock);
@@ -407,7 +430,7 @@ int
 multiprocess_start(void)
 {
 	if (rte_eal_process_type() == RTE_PROC_PRIMARY)
-		return register_action(ACTION, handle_request);
+		return serve();
 	check_list();
 	return 0;
 }

@@ -3,6 +3,8 @@
 #ifndef IOASID_MULTIPROCESS_H
 #define IOASID_MULTIPROCESS_H
 
+#include <rte_eal.h>
+
 /*
  * Secondary processes. The primary owns /dev/ioasid, the devices and the maps; a
  * secondary asks it for a copy of a device's fd, over DPDK's channel between
@@ -17,10 +19,11 @@
 int multiprocess_start(void);
 
 /*
- * EAL is up, in the primary: answer stock secondary processes, too, with a line in the
- * log that says what is wrong with them.
+ * What answers requests of a name in the place of an action: the action itself, but for
+ * those of stock secondary processes. They get a line in the log of the primary that
+ * says what is wrong with them.
  */
-void multiprocess_answer_stock(void);
+rte_mp_t multiprocess_action(const char *name, rte_mp_t action);
 
 /* The primary answers no more; an answer under way is still given. */
 void multiprocess_stop(void);

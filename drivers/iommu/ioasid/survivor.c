@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+
+#include "log.h"
+#include "survivor.h"
+
+/* Whether a process has a file in a directory open. Its id alone could be used anew. */
+static bool
+has_file_of(long pid, const char *directory)
+{
+	char path[PATH_MAX], file[PATH_MAX];
+	size_t length = strlen(directory);
+	struct dirent *e;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%ld/fd", pid);
+	dir = opendir(path);
+	if (dir == NULL)
+		return false;
+	while (!found && (e = readdir(dir)) != NULL) {
+		ssize_t n = readlinkat(dirfd(dir), e->d_name, file, sizeof(file));
+
+		found = n > (ssize_t)length && strncmp(file, directory, length) == 0 &&
+			file[length] == '/';
+	}
+	closedir(dir);
+	return found;
+}
+
+static void
+read_command(long pid, char *command, size_t size)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(command, size, "?");
+	snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return;
+	if (fgets(command, (int)size, f) != NULL)
+		command[strcspn(command, "\n")] = '\0';
+	fclose(f);
+}
+
+void
+survivor_report(void)
+{
+	char directory[PATH_MAX], command[32];
+	struct dirent *e;
+	DIR *dir;
+	long pid;
+
+	/* /var/run is a link. */
+	if (realpath(rte_eal_get_runtime_dir(), directory) == NULL)
+		return;
+	dir = opendir(directory);
+	if (dir == NULL)
+		return;
+	while ((e = readdir(dir)) != NULL) {
+		/* EAL gives the socket of a secondary this name; ours has no number. */
+		if (sscanf(e->d_name, "mp_socket_%ld_", &pid) != 1 || pid == (long)getpid() ||
+		    !has_file_of(pid, directory))
+			continue;
+		read_command(pid, command, sizeof(command));
+		IOASID_LOG(
+			ERR,
+			"process %ld (%s) was a secondary of a primary process that has ended, "
+			"and keeps its memory and devices: end it before you start a new primary",
+			pid, command);
+	}
+	closedir(dir);
+}
