@@ -28,6 +28,7 @@ static const struct {
 	{ KABI_IOVA_RANGES, 0x84, "IOVA_RANGES" },
 	{ KABI_MAP, 0x85, "MAP" },
 	{ KABI_UNMAP, 0x86, "UNMAP" },
+	{ KABI_MAP_FILE, 0x8f, "MAP_FILE" },
 	{ KABI_BIND, 100 + 18, "BIND" },
 	{ KABI_ATTACH, 100 + 19, "ATTACH" },
 	{ KABI_DETACH, 100 + 20, "DETACH" },
@@ -58,6 +59,7 @@ structs_have_their_sizes(void **state)
 	CHECK_EQ(sizeof(struct kabi_iova_range), 16);
 	CHECK_EQ(sizeof(struct kabi_iova_ranges), 32);
 	CHECK_EQ(sizeof(struct kabi_map), 40);
+	CHECK_EQ(sizeof(struct kabi_map_file), 40);
 	CHECK_EQ(sizeof(struct kabi_unmap), 24);
 	/* As of Linux 6.6; later ones are longer, and take these. */
 	CHECK_EQ(sizeof(struct kabi_bind), 16);

@@ -23,6 +23,7 @@
 #define KABI_IOVA_RANGES KABI_IOMMUFD(0x4)
 #define KABI_MAP         KABI_IOMMUFD(0x5)
 #define KABI_UNMAP       KABI_IOMMUFD(0x6)
+#define KABI_MAP_FILE    KABI_IOMMUFD(0xf)
 
 /* On a VFIO device cdev. */
 #define KABI_BIND   KABI_VFIO(18)
@@ -64,6 +65,16 @@ struct kabi_map {
 	uint32_t ioas_id;
 	uint32_t reserved;
 	uint64_t user_va;
+	uint64_t length;
+	uint64_t iova;
+};
+
+struct kabi_map_file {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t ioas_id;
+	int32_t fd;
+	uint64_t start;
 	uint64_t length;
 	uint64_t iova;
 };
