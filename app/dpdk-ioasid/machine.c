@@ -21,7 +21,7 @@ root(void)
 struct path
 machine_path(const char *fmt, ...)
 {
-	struct path path;
+	struct path path = { "" };
 	va_list ap;
 	int n;
 
