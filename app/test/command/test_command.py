@@ -6,6 +6,7 @@ What needs a kernel is in devtools/tests/test_command.py.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -78,20 +79,33 @@ def test_not_understood():
     assert run("--version").startswith("dpdk-ioasid 0.")
 
 
-def test_completion():
+def complete(*words):
+    """What bash would offer for the last of the words."""
     script = os.path.join(os.path.dirname(__file__), "../../dpdk-ioasid/dpdk-ioasid.bash")
-    for words, want in {
-        "dpdk-ioasid ": ["bind", "cdi", "check", "run", "unbind"],
-        "dpdk-ioasid u": ["unbind"],
-        "dpdk-ioasid check --j": ["--json"],
-        "dpdk-ioasid run --ioasid-mode ": ["auto", "container", "native"],
-    }.items():
-        line = words.split(" ")
-        shell = ('. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dpdk_ioasid; '
-                 'printf "%s\\n" "${COMPREPLY[@]}"')
-        out = subprocess.run(["bash", "-c", shell, "bash", script, *line], check=True, text=True,
-                             stdout=subprocess.PIPE).stdout
-        assert sorted(out.split()) == want
+    shell = ('. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dpdk_ioasid; '
+             'printf "%s\\n" "${COMPREPLY[@]}"')
+    out = subprocess.run(["bash", "-c", shell, "bash", script, *words], check=True, text=True,
+                         stdout=subprocess.PIPE).stdout
+    return sorted(out.split())
+
+
+def test_completion():
+    assert complete("dpdk-ioasid", "") == ["bind", "cdi", "check", "run", "unbind"]
+    assert complete("dpdk-ioasid", "u") == ["unbind"]
+    assert complete("dpdk-ioasid", "check", "--j") == ["--json"]
+    assert complete("dpdk-ioasid", "run", "--ioasid-mode", "") == ["auto", "container", "native"]
+    assert "dpdk-testpmd" in complete("dpdk-ioasid", "run", "--", "dpdk-test")
+    assert complete("dpdk-ioasid", "nosuch", "") == []
+
+
+def test_completion_of_devices():
+    """A colon ends a word for readline: the words are put together, the reply is the rest."""
+    devices = sorted(os.listdir("/sys/bus/pci/devices"))
+    if not devices:
+        pytest.skip("no PCI devices here")
+    assert complete("dpdk-ioasid", "check", "") == devices
+    domain, bus, rest = devices[0].split(":")
+    assert rest in complete("dpdk-ioasid", "bind", domain, ":", bus, ":", rest[0])
 
 
 # ---- run
@@ -234,6 +248,65 @@ def test_check_rmrr(root):
 def test_check_bridge(root):
     devices, _ = check(root, PORT, status=1)
     assert devices[PORT]["verdict"] == "cannot" and "bridge" in devices[PORT]["reason"]
+
+
+@pytest.mark.parametrize("file, text, kind, width", [
+    ("intel-iommu/cap", "d2008c222f0606", "intel-iommu", 48),
+    ("intel-iommu/cap", "d2008c22260206", "intel-iommu", 39),  # three levels only
+    ("intel-iommu/cap", "d2008c22380e06", "intel-iommu", 57),  # five
+    ("intel-iommu/cap", "d2008c22290606", "intel-iommu", 42),  # fewer bits than levels give
+    ("amd-iommu/features", "1bf0bfa77ff7d2:0", "amd-iommu", 48 + 9 * (0x7d2 >> 10 & 3)),
+    ("amd-iommu/features", "0", "amd-iommu", 48),
+    ("devices", "", "other", None),
+])
+def test_check_iommu_width(root, file, text, kind, width):
+    shutil.rmtree(root.path("sys/class/iommu/dmar0"))
+    root.write(f"sys/class/iommu/dmar0/{file}", text + "\n")
+    _, machine = check(root, NIC)
+    assert machine["iommus"] == [{"name": "dmar0", "type": kind, "width": width}]
+
+
+def test_check_without_protection(root):
+    """VFIO's own groups are none."""
+    root.write("sys/kernel/iommu_groups/2/name", "vfio-noiommu\n")
+    root.write("sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "Y\n")
+    devices, machine = check(root, NIC, status=1)
+    assert machine["vfio"]["no_iommu"] and devices[NIC]["verdict"] == "cannot"
+
+
+def test_check_acs_that_may_not_be_read(root):
+    """Who is not root gets 64 bytes of the configuration space."""
+    path = root.path(f"sys/bus/pci/devices/{PORT}/config")
+    os.truncate(path, 64)
+    devices, _ = check(root, NIC)
+    assert devices[NIC]["group"]["tree"][0]["acs"] is None
+    assert devices[NIC]["verdict"] == "isolated"
+
+
+def test_check_kernel_without_cdevs(root):
+    root.write("boot/config-6.12.1-fake", "CONFIG_VFIO=m\n# CONFIG_VFIO_DEVICE_CDEV is not set\n")
+    devices, machine = check(root, NIC)
+    assert machine["iommufd"]["cdev"] is False
+    assert any("no device cdevs" in note for note in devices[NIC]["notes"])
+    root.write("boot/config-6.12.1-fake", "CONFIG_VFIO_DEVICE_CDEV=y\n")
+    devices, machine = check(root, NIC)
+    assert machine["iommufd"]["cdev"] is True and not devices[NIC]["notes"]
+
+
+def test_check_modules_to_load(root):
+    root.remove("dev/iommu")
+    shutil.rmtree(root.path("sys/bus/pci/drivers/vfio-pci"))
+    root.write("lib/modules/6.12.1-fake/kernel/drivers/iommu/iommufd/iommufd.ko.xz", "")
+    devices, _ = check(root, NIC)
+    assert [line.removeprefix("sudo ") for line in devices[NIC]["next"][:2]] == [
+        "modprobe vfio-pci", "modprobe iommufd"]
+
+
+def test_check_without_dpdk(root):
+    root.remove("usr/lib/x86_64-linux-gnu/librte_eal.so.23")
+    devices, machine = check(root, NIC)
+    assert machine["dpdk"] == []
+    assert "no DPDK with shared libraries is installed" in devices[NIC]["notes"]
 
 
 def test_check_kernel_without_iommufd(root):
