@@ -107,37 +107,47 @@ vfio(void)
 
 /* IOMMUs */
 
-static uint64_t
-read_hex(const char *iommu, const char *file)
+static void
+read_register(const char *iommu, const char *file, char line[64])
 {
 	const struct path path = machine_path("/sys/class/iommu/%s/%s", iommu, file);
-	char line[64];
 
-	machine_line(&path, line, sizeof(line));
-	return strtoull(line, NULL, 16);
+	machine_line(&path, line, 64);
 }
 
 /* The capability register's SAGAW says how many levels page tables may have, MGAW the bits. */
 static unsigned int
 intel_width(const char *name)
 {
-	const uint64_t cap = read_hex(name, "intel-iommu/cap");
-	const unsigned int levels = (cap >> 8) & 0x1f, most = ((cap >> 16) & 0x3f) + 1;
-	unsigned int width = 0;
+	unsigned int levels, most, width = 0;
+	char line[64];
+	uint64_t cap;
 
+	read_register(name, "intel-iommu/cap", line);
+	cap = strtoull(line, NULL, 16);
+	levels = (cap >> 8) & 0x1f;
+	most = ((cap >> 16) & 0x3f) + 1;
 	for (unsigned int level = 1; level <= 3; level++)
 		if (levels & 1u << level)
 			width = 30 + 9 * level;
 	return width < most ? width : most;
 }
 
-/* The extended features' HATS: levels of host page tables beyond four. */
+/*
+ * The extended features' HATS: levels of host page tables beyond four. Before Linux 6.7
+ * they are the second of two numbers, since then the first.
+ */
 static unsigned int
 amd_width(const char *name)
 {
-	const unsigned int hats = (read_hex(name, "amd-iommu/features") >> 10) & 3;
+	static const unsigned int widths[] = { 48, 57, 64, 0 };
+	const char *features, *colon;
+	char line[64];
 
-	return hats == 3 ? 0 : 48 + 9 * hats > 64 ? 64 : 48 + 9 * hats;
+	read_register(name, "amd-iommu/features", line);
+	colon = strchr(line, ':');
+	features = colon != NULL && machine_kernel_number() < 0x0607 ? colon + 1 : line;
+	return widths[strtoull(features, NULL, 16) >> 10 & 3];
 }
 
 static json_t *
