@@ -186,7 +186,9 @@ def test_bind_and_unbind(lab):
 def test_unbind_refuses_a_device_in_use(lab):
     """vfio-pci would wait until the program has let go of it."""
     node = pci.cdev(lab.NIC0)
-    with subprocess.Popen(["sleep", "600"], stdin=os.open(node, os.O_RDWR)) as holder:
+    fd = os.open(node, os.O_RDWR)
+    with subprocess.Popen(["sleep", "600"], stdin=fd) as holder:
+        os.close(fd)
         text = run("unbind", lab.NIC0, status=1)
         assert f"process {holder.pid} (sleep) has {node} open" in text
         holder.kill()
@@ -201,7 +203,7 @@ def test_bind_nic_with_an_address(lab):
     text = run("bind", lab.NIC1, lab.NIC0, status=1)
     assert f"{lab.NIC0}: is in use, network interface {name} has the address 192.0.2.99" in text
     assert pci.driver(lab.NIC0) == "igb"
-    assert f"has the address 192.0.2.99" in run("check", lab.NIC0)
+    assert "has the address 192.0.2.99" in run("check", lab.NIC0)
     run("bind", "--force", lab.NIC0)
     assert pci.driver(lab.NIC0) == "vfio-pci"
 
