@@ -294,6 +294,14 @@ def test_check_kernel_without_cdevs(root):
     assert machine["iommufd"]["cdev"] is True and not devices[NIC]["notes"]
 
 
+@pytest.mark.parametrize("release, checked", [("6.16.9", False), ("6.17.0-rc1", True),
+                                              ("7.3.2", True)])
+def test_check_vf_tokens(root, release, checked):
+    root.write("proc/sys/kernel/osrelease", release + "\n")
+    _, machine = check(root, NIC)
+    assert machine["iommufd"]["vf_token"] is checked
+
+
 def test_check_modules_to_load(root):
     root.remove("dev/iommu")
     shutil.rmtree(root.path("sys/bus/pci/drivers/vfio-pci"))
@@ -390,9 +398,10 @@ def test_bind_refuses_a_disk_in_use(root, use):
         os.makedirs(root.path(root.hd, "nvme/nvme0"))
         root.link(f"{subsystem}/nvme0", f"{root.hd}/nvme/nvme0")
         root.write("proc/self/mountinfo", "9 1 259:0 / /home rw - ext4 /dev/nvme0n1 rw\n")
-    text = run("bind", GROUP_NIC, GROUP_HD, root=root, status=1)
-    assert f"{GROUP_HD}: is in use, disk" in text and "--force" in text
-    assert untouched(root, GROUP_HD) and untouched(root, GROUP_NIC)
+    for bdfs in (GROUP_NIC, GROUP_HD), (GROUP_HD, GROUP_NIC):
+        text = run("bind", *bdfs, root=root, status=1)
+        assert f"{GROUP_HD}: is in use, disk" in text and "--force" in text
+        assert untouched(root, GROUP_HD) and untouched(root, GROUP_NIC)
 
 
 def test_bind_refuses_an_interface_in_use(root):
