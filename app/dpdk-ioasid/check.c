@@ -107,8 +107,9 @@ all_isolated(const json_t *devices)
 	json_t *device;
 	size_t i;
 
-	json_array_foreach(devices, i, device) if (strcmp(get_text(device, "verdict"),
-							  "isolated") != 0) return false;
+	json_array_foreach(devices, i, device)
+		if (strcmp(get_text(device, "verdict"), "isolated") != 0)
+			return false;
 	return true;
 }
 
@@ -119,7 +120,8 @@ print_text(const json_t *machine, const json_t *devices)
 	size_t i;
 
 	check_print_machine(machine);
-	json_array_foreach(devices, i, device) check_print_device(device);
+	json_array_foreach(devices, i, device)
+		check_print_device(device);
 	if (json_array_size(devices) == 0)
 		puts("\nno devices of the kind: name them, or see --all");
 }

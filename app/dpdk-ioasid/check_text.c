@@ -36,7 +36,8 @@ lines(const char *name, const json_t *list)
 	json_t *text;
 	size_t i;
 
-	json_array_foreach(list, i, text) line(i == 0 ? name : "", "%s", json_string_value(text));
+	json_array_foreach(list, i, text)
+		line(i == 0 ? name : "", "%s", json_string_value(text));
 }
 
 static const char *
@@ -97,8 +98,7 @@ print_iommus(const json_t *iommus)
 	json_t *iommu;
 	size_t i;
 
-	json_array_foreach(iommus, i, iommu)
-	{
+	json_array_foreach(iommus, i, iommu) {
 		label(i == 0 ? "IOMMUs" : "");
 		printf("%s, %s", get_text(iommu, "name"), get_text(iommu, "type"));
 		if (number(iommu, "width") > 0)
@@ -116,8 +116,7 @@ print_hugepages(const json_t *list)
 	json_t *h;
 	size_t i;
 
-	json_array_foreach(list, i, h)
-	{
+	json_array_foreach(list, i, h) {
 		label(i == 0 ? "hugepages" : "");
 		if (json_is_integer(json_object_get(h, "numa_node")))
 			printf("NUMA node %d: ", (int)number(h, "numa_node"));
@@ -199,8 +198,7 @@ print_tree(const json_t *tree, unsigned int depth)
 	json_t *node;
 	size_t i;
 
-	json_array_foreach(tree, i, node)
-	{
+	json_array_foreach(tree, i, node) {
 		printf("  %-*s %*s%s", WIDTH, "", (int)depth * 2, "", get_text(node, "bdf"));
 		printf(" %s, driver %s", get_text(node, "name"), or_none(node, "driver"));
 		if (get_true(node, "bridge"))

@@ -66,8 +66,9 @@ child(json_t *children, const struct ioasid_group *group, const char *name, cons
 	json_t *found;
 	size_t i;
 
-	json_array_foreach(children, i,
-			   found) if (strcmp(get_text(found, "bdf"), name) == 0) return found;
+	json_array_foreach(children, i, found)
+		if (strcmp(get_text(found, "bdf"), name) == 0)
+			return found;
 	found = node(group, name, bdf);
 	json_array_append_new(children, found);
 	return found;

@@ -59,7 +59,9 @@ find_direct(const json_t *device)
 	json_t *r;
 	size_t i;
 
-	json_array_foreach(list, i, r) if (strcmp(get_text(r, "type"), "direct") == 0) return r;
+	json_array_foreach(list, i, r)
+		if (strcmp(get_text(r, "type"), "direct") == 0)
+			return r;
 	return NULL;
 }
 
@@ -69,8 +71,9 @@ find_other_in_use(const json_t *device)
 	json_t *other;
 	size_t i;
 
-	json_array_foreach(json_object_get(device, "others"), i,
-			   other) if (get_text(other, "in_use")[0] != '\0') return other;
+	json_array_foreach(json_object_get(device, "others"), i, other)
+		if (get_text(other, "in_use")[0] != '\0')
+			return other;
 	return NULL;
 }
 
@@ -86,16 +89,14 @@ find_obstacle(const json_t *machine, const json_t *device)
 		return json_string("a bridge: programs use what is behind it");
 	if (json_is_null(group) || get_true(group, "no_iommu"))
 		return json_string("no IOMMU protects the system from it: switch the IOMMU on in "
-				   "the firmware's "
-				   "setup (VT-d, AMD-Vi), on Intel also by the kernel argument "
-				   "intel_iommu=on; a "
-				   "virtual machine must be given one");
+				   "the firmware's setup (VT-d, AMD-Vi), on Intel also by the "
+				   "kernel argument intel_iommu=on; a virtual machine must be "
+				   "given one");
 	direct = find_direct(device);
 	if (direct != NULL)
 		return json_sprintf(
-			"the firmware asks for a 1:1 map of %s-%s (RMRR) for its group, "
-			"so the kernel gives it to no user space: see the vendor's "
-			"firmware settings",
+			"the firmware asks for a 1:1 map of %s-%s (RMRR) for its group, so the "
+			"kernel gives it to no user space: see the vendor's firmware settings",
 			get_text(direct, "start"), get_text(direct, "last"));
 	if (get_false(interrupts, "remapped") && !get_true(interrupts, "unsafe_allowed"))
 		return json_string(
@@ -120,8 +121,7 @@ list_others(const json_t *device, const char *before, const char *between)
 	json_t *other;
 	size_t i;
 
-	json_array_foreach(json_object_get(device, "others"), i, other)
-	{
+	json_array_foreach(json_object_get(device, "others"), i, other) {
 		list = append(list, i > 0 ? between : "", before);
 		list = append(list, "", get_text(other, "bdf"));
 	}
@@ -229,8 +229,7 @@ advise_bind(const struct advice *a)
 
 	if (any)
 		line = append(line, " ", get_text(a->device, "bdf"));
-	json_array_foreach(json_object_get(a->device, "others"), i, other)
-	{
+	json_array_foreach(json_object_get(a->device, "others"), i, other) {
 		if (is_on_vfio(other))
 			continue;
 		line = append(line, " ", get_text(other, "bdf"));
@@ -269,9 +268,9 @@ count_hugepages(const json_t *memory, const json_t *node)
 	json_t *h;
 	size_t i;
 
-	json_array_foreach(json_object_get(memory, "hugepages"), i,
-			   h) if (node == NULL || json_equal(json_object_get(h, "numa_node"), node))
-		pages += json_integer_value(json_object_get(h, "total"));
+	json_array_foreach(json_object_get(memory, "hugepages"), i, h)
+		if (node == NULL || json_equal(json_object_get(h, "numa_node"), node))
+			pages += json_integer_value(json_object_get(h, "total"));
 	return pages;
 }
 
@@ -307,8 +306,9 @@ plugin_fits(const json_t *machine, const char *abi)
 	json_t *dpdk;
 	size_t i;
 
-	json_array_foreach(json_object_get(machine, "dpdk"), i,
-			   dpdk) if (strcmp(get_text(dpdk, "abi"), abi) == 0) return true;
+	json_array_foreach(json_object_get(machine, "dpdk"), i, dpdk)
+		if (strcmp(get_text(dpdk, "abi"), abi) == 0)
+			return true;
 	return false;
 }
 

@@ -29,7 +29,8 @@ emit_array(yaml_emitter_t *emitter, const json_t *array)
 
 	yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_ANY_SEQUENCE_STYLE);
 	yaml_emitter_emit(emitter, &event);
-	json_array_foreach(array, i, value) emit(emitter, value);
+	json_array_foreach(array, i, value)
+		emit(emitter, value);
 	yaml_sequence_end_event_initialize(&event);
 	yaml_emitter_emit(emitter, &event);
 }
@@ -43,8 +44,7 @@ emit_object(yaml_emitter_t *emitter, const json_t *object)
 
 	yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_ANY_MAPPING_STYLE);
 	yaml_emitter_emit(emitter, &event);
-	json_object_foreach((json_t *)object, key, value)
-	{
+	json_object_foreach((json_t *)object, key, value) {
 		emit_text(emitter, key, YAML_PLAIN_SCALAR_STYLE);
 		emit(emitter, value);
 	}

@@ -86,6 +86,7 @@ def test_run_forwards(lab):
         testpmd.quit()
 
 
+@pytest.mark.one_kernel
 def test_run_keeps_the_group_rule(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     with Testpmd(*allow(lab.GROUP_NIC), *COMMON, app=NOT_STARTED, **started()) as testpmd:
@@ -210,6 +211,7 @@ def test_bind_nic_with_an_address(lab):
 
 # ---- udev's rules, as udev reads them
 
+@pytest.mark.one_kernel
 def test_udev_rules(lab):
     subprocess.run(["groupadd", "--system", "vfio"], check=True)
     os.makedirs("/run/udev/rules.d", exist_ok=True)
