@@ -316,7 +316,6 @@ static void
 advise_programs(const struct advice *a)
 {
 	const json_t *plugin = json_object_get(a->machine, "plugin");
-	char *names;
 
 	if (json_array_size(json_object_get(a->machine, "dpdk")) == 0)
 		add(a->notes, "no DPDK with shared libraries is installed");
@@ -325,11 +324,25 @@ advise_programs(const struct advice *a)
 	else if (!plugin_fits(a->machine, get_text(plugin, "abi")))
 		add(a->notes, "the plugin is for DPDK's ABI %s, which is not installed",
 		    get_text(plugin, "abi"));
+}
+
+static void
+advise_start(const struct advice *a)
+{
+	const bool root = geteuid() == 0;
+	char *names;
+
 	if (get_text(a->device, "in_use")[0] != '\0')
 		return;
+	if (!root && !is_on_vfio(a->device)) {
+		/* There is no node yet that this user could be given. */
+		add(a->next, "dpdk-ioasid check %s", get_text(a->device, "bdf"));
+		return;
+	}
 	names = list_others(a->device, " -a ", "");
-	add(a->next, "%sdpdk-ioasid run -- dpdk-testpmd -a %s%s --iova-mode=va -- -i", a->sudo,
-	    get_text(a->device, "bdf"), names != NULL ? names : "");
+	/* The directory of hugepages is root's. */
+	add(a->next, "dpdk-ioasid run -- dpdk-testpmd -a %s%s --iova-mode=va%s -- -i",
+	    get_text(a->device, "bdf"), names != NULL ? names : "", root ? "" : " --in-memory");
 	free(names);
 }
 
@@ -353,6 +366,7 @@ check_judge(const json_t *machine, json_t *device)
 		advise_access(&advice);
 		advise_memory(&advice);
 		advise_programs(&advice);
+		advise_start(&advice);
 		if (get_false(interrupts, "remapped"))
 			add(advice.notes,
 			    "interrupts are not remapped, which was allowed: the device "

@@ -166,6 +166,7 @@ def test_check_exit_status_and_other_user(lab):
     text = run("check", lab.NIC0, user=65534, group=65534, extra_groups=[])
     assert "may not be opened" in text and "ACS unknown (root can read it)" in text
     assert f"sudo chown nobody /dev/ioasid {pci.cdev(lab.NIC0)}" in text
+    assert f" dpdk-ioasid run -- dpdk-testpmd -a {lab.NIC0} --iova-mode=va --in-memory -- -i" in text
 
 
 # ---- bind, unbind
