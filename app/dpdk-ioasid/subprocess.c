@@ -96,12 +96,11 @@ spawn_find(const char *name, char *path, unsigned long size)
 
 		/* An empty entry is the current directory. */
 		snprintf(path, size, "%.*s/%s", n > 0 ? (int)n : 1, n > 0 ? dirs : ".", name);
-		switch (check_program(path)) {
-		case 0:
+		if (check_program(path) == 0)
 			return 0;
-		case -EACCES:
+		/* A directory that may not be searched says nothing. */
+		if (access(path, F_OK) == 0)
 			err = -EACCES;
-		}
 		if (dirs[n] == '\0')
 			return err;
 		dirs += n + 1;
