@@ -100,8 +100,8 @@ iommu_of(const char *bdf)
 	return text_or_null(name);
 }
 
-static const struct ioasid_member *
-find_member(const struct ioasid_group *group, const char *bdf)
+const struct ioasid_member *
+check_member(const struct ioasid_group *group, const char *bdf)
 {
 	for (unsigned int i = 0; i < group->nmembers; i++)
 		if (strcmp(group->members[i].bdf, bdf) == 0)
@@ -148,7 +148,7 @@ check_device(const char *bdf)
 	json_t *device;
 
 	if (ioasid_group_read(machine_devices(), bdf, &group) == 0)
-		m = find_member(group, bdf);
+		m = check_member(group, bdf);
 	if (m == NULL) {
 		pci_read(bdf, &alone);
 		m = &alone;

@@ -13,15 +13,6 @@
 #include "machine.h"
 #include "pci.h"
 
-static const struct ioasid_member *
-find_member(const struct ioasid_group *group, const char *bdf)
-{
-	for (unsigned int i = 0; i < group->nmembers; i++)
-		if (strcmp(group->members[i].bdf, bdf) == 0)
-			return &group->members[i];
-	return NULL;
-}
-
 /* What a device means for who uses `bdf`. */
 static const char *
 state_of(const struct ioasid_member *m, bool member, const char *bdf)
@@ -44,7 +35,7 @@ state_of(const struct ioasid_member *m, bool member, const char *bdf)
 static json_t *
 node(const struct ioasid_group *group, const char *name, const char *bdf)
 {
-	const struct ioasid_member *m = find_member(group, name);
+	const struct ioasid_member *m = check_member(group, name);
 	const bool member = m != NULL;
 	struct ioasid_member other;
 
