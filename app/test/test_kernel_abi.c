@@ -32,6 +32,7 @@ static const struct {
 	{ KABI_FEATURE, 100 + 17, "FEATURE" },
 	{ KABI_HWPT_ALLOC, 0x89, "HWPT_ALLOC" },
 	{ KABI_VFIO_IOAS, 0x88, "VFIO_IOAS" },
+	{ KABI_MAP_FILE, 0x8f, "MAP_FILE" },
 	{ KABI_BIND, 100 + 18, "BIND" },
 	{ KABI_ATTACH, 100 + 19, "ATTACH" },
 	{ KABI_DETACH, 100 + 20, "DETACH" },
@@ -64,6 +65,7 @@ structs_have_their_sizes(void **state)
 	CHECK_EQ(sizeof(struct kabi_allow_iovas), 24);
 	CHECK_EQ(sizeof(struct kabi_hwpt_alloc), 24);
 	CHECK_EQ(sizeof(struct kabi_map), 40);
+	CHECK_EQ(sizeof(struct kabi_map_file), 40);
 	CHECK_EQ(sizeof(struct kabi_unmap), 24);
 	CHECK_EQ(sizeof(struct kabi_vfio_ioas), 12);
 	/* As of Linux 6.6; later ones are longer, and take these. */

@@ -245,6 +245,9 @@ int ioasid_set_compat(struct ioasid_ctx *ctx, uint32_t ioasid);
 /** @return bytes mapped in all IOASIDs of the context. */
 uint64_t ioasid_mapped_bytes(struct ioasid_ctx *ctx);
 
+/** @return whether the kernel can map by file (IOMMU_IOAS_MAP_FILE, Linux 6.13). */
+bool ioasid_has_map_file(struct ioasid_ctx *ctx);
+
 /**
  * Read the IOMMU group of a device.
  *
@@ -268,6 +271,14 @@ int ioasid_group_number(const char *sysfs, const char *bdf, unsigned int *number
 
 /** @return whether the device is bound to a VFIO driver with a device cdev. */
 bool ioasid_is_vfio(const char *sysfs, const char *bdf);
+
+/**
+ * The other processes that have a node of the device's IOMMU group open, as far as this
+ * user may see: "process 12 (dpdk-testpmd) has /dev/vfio/devices/vfio0 open, …".
+ *
+ * @param buf "" if there are none
+ */
+void ioasid_group_users(const char *sysfs, const char *bdf, char *buf, size_t size);
 
 /**
  * Whether a member of a group stands in the way of ATTACH: an endpoint that has

@@ -26,6 +26,7 @@
 #define KABI_UNMAP       KABI_IOMMUFD(0x6)
 #define KABI_VFIO_IOAS   KABI_IOMMUFD(0x8)
 #define KABI_HWPT_ALLOC  KABI_IOMMUFD(0x9)
+#define KABI_MAP_FILE    KABI_IOMMUFD(0xf)
 
 /* On a VFIO device cdev. */
 #define KABI_FEATURE KABI_VFIO(17)
@@ -86,6 +87,16 @@ struct kabi_map {
 	uint32_t ioas_id;
 	uint32_t reserved;
 	uint64_t user_va;
+	uint64_t length;
+	uint64_t iova;
+};
+
+struct kabi_map_file {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t ioas_id;
+	int32_t fd;
+	uint64_t start;
 	uint64_t length;
 	uint64_t iova;
 };
