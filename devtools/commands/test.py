@@ -89,23 +89,33 @@ def setup(count, _):
 
 def build(count, _):
     for directory, (env, options) in BUILDS.items():
-        configure = ["meson", "setup", directory, "--werror", *options]
-        if os.path.exists(os.path.join(TOP, directory, "build.ninja")):
-            configure.append("--reconfigure")
-        if step(count, f"configure {directory}", *configure, env=env):
-            step(count, f"build {directory}", "ninja", "-C", directory)
+        build_in(count, directory, options, env)
+
+
+def build_in(count, directory, options=(), env=None, inside=()):
+    """inside: words before each command, to run it in another root."""
+    configure = [*inside, "meson", "setup", directory, "--werror", *options]
+    if os.path.exists(os.path.join(TOP, directory, "build.ninja")):
+        configure.append("--reconfigure")
+    return (step(count, f"configure {directory}", *configure, env=env) and
+            step(count, f"build {directory}", *inside, "ninja", "-C", directory))
 
 
 def unit(count, _):
     for directory in BUILDS:
-        say(f"unit tests in {directory}")
-        status, output = run("meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs")
-        before = count.passed
-        read_unit_log(count, directory)
-        if status != 0:
-            count.fail(f"unit tests in {directory}", output)
-        elif count.passed == before:
-            count.fail(f"unit tests in {directory}: none ran", output)
+        unit_in(count, directory)
+
+
+def unit_in(count, directory, inside=()):
+    say(f"unit tests in {directory}")
+    status, output = run(*inside, "meson", "test", "-C", directory, "--no-rebuild",
+                         "--print-errorlogs")
+    before = count.passed
+    read_unit_log(count, directory)
+    if status != 0:
+        count.fail(f"unit tests in {directory}", output)
+    elif count.passed == before:
+        count.fail(f"unit tests in {directory}: none ran", output)
 
 
 def read_unit_log(count, directory):
@@ -157,19 +167,20 @@ def lab(count, kernels):
                           stdout=subprocess.DEVNULL).returncode != 0:
             count.fail(f"devtools/lab kernel {kernel}")
             continue
-        say(f"tests in the lab, kernel {kernel}")
         repeated = kernel != kernels[0]
         if repeated:
             say(f"(not again: those that are the same on every kernel, done on {kernels[0]})")
-        lab_tests(count, kernel, ["-m", "not one_kernel"] if repeated else [])
+        selection = ["-m", "not one_kernel"] if repeated else []
+        lab_tests(count, f"lab, kernel {kernel}", "build/test-gcc", [*selection, "devtools/tests"],
+                  ["--kernel", kernel, *(f"--qemu-arg={arg}" for arg in E1000E)])
 
 
-def lab_tests(count, kernel, selection):
-    extra = [f"--qemu-arg={arg}" for arg in E1000E]
-    command = ["devtools/lab", "run", "--kernel", kernel, "--timeout", str(BOOT_TIMEOUT), *extra,
+def lab_tests(count, what, directory, tests, options):
+    say(f"tests in the {what}")
+    command = ["devtools/lab", "run", "--timeout", str(BOOT_TIMEOUT), *options,
                "--", "/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-rfEs", "-v",
-               "--color=no", "--durations=5", *selection, "devtools/tests"]
-    plugin = os.path.join(TOP, "build/test-gcc", PLUGIN)
+               "--color=no", "--durations=5", *tests]
+    plugin = os.path.join(TOP, directory, PLUGIN)
     with subprocess.Popen(command, cwd=TOP, env={**os.environ, "DPDK_IOASID_PLUGIN": plugin},
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                           errors="replace") as process:
@@ -178,7 +189,7 @@ def lab_tests(count, kernel, selection):
             print("    " + line, end="", flush=True)
             lines.append(line)
         status = process.wait()
-    read_pytest(count, f"lab, kernel {kernel}", status, "".join(lines))
+    read_pytest(count, what, status, "".join(lines))
 
 
 def read_pytest(count, what, status, text):
