@@ -8,7 +8,7 @@ import signal
 import sys
 
 from . import kernel, machine, session
-from .common import LabError, say
+from .common import LabError, mebibytes, say
 
 DESCRIPTION = """\
 A virtual machine to test in: a kernel with iommufd, an emulated IOMMU and emulated PCI devices,
@@ -77,6 +77,7 @@ def shell(options, command):
 def start(options, command):
     if options.hugepages is None:
         options.hugepages = default_hugepages(options.mem)
+    machine.check(options)
     return session.run(options, kernel.path(options.kernel), command, environment(options))
 
 
@@ -97,10 +98,6 @@ def environment(options):
 def default_hugepages(mem):
     """3/10 of the memory: room for the kernel, for what the guest writes, and for programs."""
     return int(mebibytes(mem) * 0.3 / 2)
-
-
-def mebibytes(mem):
-    return int(mem[:-1]) << (10 if mem[-1] == "G" else 0)
 
 
 # ---- parsing

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What every part of the lab needs: its error, its places, its voice."""
 
+import contextlib
 import ctypes
+import fcntl
 import os
+import re
 import signal
 import sys
 
@@ -39,6 +42,29 @@ def cache_dir(*parts):
         raise LabError(f"cannot make the cache directory {path}: {error.strerror}; "
                        "choose another with DPDK_IOASID_CACHE") from error
     return path
+
+
+def mebibytes(size):
+    """Of 512M or 4G."""
+    return int(size[:-1]) << (10 if size[-1] == "G" else 0)
+
+
+def available_memory():
+    """In bytes."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return int(re.search(r"MemAvailable:\s+(\d+)", file.read())[1]) << 10
+
+
+@contextlib.contextmanager
+def lock(path, waiting):
+    """One process at a time; the kernel drops the lock of whoever dies."""
+    with open(path, "w", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(waiting)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def die_with_parent():

@@ -5,8 +5,6 @@ A build takes 6 to 8 minutes on two cores and is kept in the cache under a name 
 source's version and a hash of the options, so it is done again when either changes.
 """
 
-import contextlib
-import fcntl
 import glob
 import hashlib
 import os
@@ -15,7 +13,8 @@ import shutil
 import subprocess
 import time
 
-from .common import LABVM, LabError, cache_dir, die_with_parent, say
+from .common import (LABVM, LabError, available_memory, cache_dir, die_with_parent, lock,
+                     say)
 
 # name: (packages to choose the newest from, suite it must come from)
 KERNELS = {
@@ -142,11 +141,13 @@ def output(*command):
 
 def build(name, package, version, wanted):
     image = image_path(package, version, wanted)
-    with lock(image_name(package, version, wanted)):
+    key = image_name(package, version, wanted)
+    with lock(os.path.join(cache_dir("kernel"), f"{key}.lock"),
+              "waiting for another lab that is building this kernel"):
         if os.path.exists(image):  # whoever held the lock before us built it
             return image
         need_room()
-        tree = os.path.join(cache_dir("kernel"), f"build-{image_name(package, version, wanted)}")
+        tree = os.path.join(cache_dir("kernel"), f"build-{key}")
         started = time.monotonic()
         try:
             shutil.rmtree(tree, ignore_errors=True)  # a build that was killed
@@ -158,18 +159,6 @@ def build(name, package, version, wanted):
             shutil.rmtree(tree, ignore_errors=True)
         say(f"kernel {name} ({version}) built in {minutes(started)}")
     return image
-
-
-@contextlib.contextmanager
-def lock(key):
-    """One build of a kind at a time; the kernel drops the lock of whoever dies."""
-    with open(os.path.join(cache_dir("kernel"), f"{key}.lock"), "w", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another lab that is building this kernel")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def need_tools():
@@ -186,8 +175,7 @@ def need_room():
     if free < DISK_NEEDED:
         raise LabError(f"building a kernel needs {DISK_NEEDED >> 30} GiB in {where}, "
                        f"{free >> 20} MiB are free: make room or set DPDK_IOASID_CACHE")
-    with open("/proc/meminfo", encoding="ascii") as file:
-        available = int(re.search(r"MemAvailable:\s+(\d+)", file.read())[1]) << 10
+    available = available_memory()
     if available < MEMORY_NEEDED:
         raise LabError(f"building a kernel needs {MEMORY_NEEDED >> 20} MiB of memory, "
                        f"{available >> 20} MiB are available: end other programs")

@@ -8,7 +8,7 @@ emulated devices and IOMMU, which are what is tested, are the same without it.
 import os
 import subprocess
 
-from .common import CHECKOUT, LabError
+from .common import CHECKOUT, LabError, available_memory, mebibytes
 
 QEMU = "qemu-system-x86_64"
 
@@ -81,11 +81,26 @@ IOMMUS = {"intel": intel, "virtio": virtio, "amd": amd}
 
 
 def check(options):
-    """Without dma-remap the emulated AMD IOMMU does not translate for VFIO's devices."""
+    """Said before a kernel is built, and better than QEMU says it."""
+    if '"igb"' not in qemu_output("-device", "help"):
+        raise LabError(f"{version()} has no igb NIC, 8.0 or later has: run devtools/setup")
+    need_memory(options)
+    # Without dma-remap the emulated AMD IOMMU does not translate for VFIO's devices.
     if options.iommu == "amd" and "dma-remap" not in qemu_output("-device", "amd-iommu,help"):
-        version = qemu_output("--version").splitlines()[0]
         raise LabError("--iommu amd needs a QEMU whose amd-iommu has the property dma-remap, "
-                       f"10.1 or later as in Debian's trixie-backports; this is {version}")
+                       f"10.1 or later as in Debian's trixie-backports; this is {version()}")
+
+
+def need_memory(options):
+    """Else the machine would be killed in the middle."""
+    needed, available = mebibytes(options.mem), available_memory() >> 20
+    if available < needed:
+        raise LabError(f"a machine of {needed} MiB needs as much memory, {available} MiB are "
+                       "available: end other programs, or give it less by --mem (1G and more)")
+
+
+def version():
+    return qemu_output("--version").splitlines()[0]
 
 
 def qemu_output(*args):

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Everything that must hold, from a fresh machine on: what CI runs.
+
+    devtools/test [--only PART[,PART…]] [--kernel lts|latest]
+
+Parts, in this order: setup build unit checks lab. Ends with `N passed, N failed, N skipped`.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PLUGIN = "drivers/iommu/ioasid/librte_iommu_ioasid.so"
+# The lab finds the plugin at the same path in the guest: it must lie in the checkout.
+BUILDS = {
+    "build/test-gcc": ({"CC": "gcc"}, []),
+    "build/test-asan": ({"CC": "clang"}, ["-Db_sanitize=address,undefined", "-Db_lundef=false"]),
+}
+# Two more NICs than the lab has by itself, cabled together.
+E1000E = [arg for number in (0, 1) for arg in (
+    "-device", f"pcie-root-port,id=port-e1000e{number},addr={0x1b + number:x},"
+               f"chassis={0x1b + number},slot={0x1b + number}",
+    "-netdev", f"hubport,id=cable-e1000e{number},hubid=9",
+    "-device", f"e1000e,id=e1000e{number},bus=port-e1000e{number},netdev=cable-e1000e{number},"
+               f"romfile=,mac=02:00:00:00:00:4{number}")]
+BOOT_TIMEOUT = 2400
+# A second machine, for what cannot be in the first.
+NARROW = ["--qemu-arg=-global", "--qemu-arg=intel-iommu.aw-bits=39",
+          "--mem=6G", "--append=hugepagesz=1G hugepages=2", "--hugepages=128"]
+
+
+class Count:
+    """Results so far; each skip and failure is told when it happens."""
+
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, 0, []
+
+    def ok(self, passed=1):
+        self.passed += passed
+
+    def fail(self, what, output=""):
+        self.failed += 1
+        if output:
+            print(output.rstrip())
+        print(f"FAILED: {what}", flush=True)
+
+    def skip(self, what):
+        self.skipped.append(what)
+
+    def close(self):
+        for what in self.skipped:
+            print(f"SKIPPED: {what}")
+        print(f"{self.passed} passed, {self.failed} failed, {len(self.skipped)} skipped")
+        return 1 if self.failed else 0
+
+
+def say(text):
+    print(f"==> {text}", flush=True)
+
+
+def run(*command, env=None):
+    """A command's exit status and all it printed."""
+    result = subprocess.run(command, cwd=TOP, env={**os.environ, **(env or {})}, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                            stdin=subprocess.DEVNULL, errors="replace")
+    return result.returncode, result.stdout
+
+
+def step(count, what, *command, env=None):
+    """A command that must succeed, as one test."""
+    say(what)
+    status, output = run(*command, env=env)
+    if status == 0:
+        count.ok()
+    else:
+        count.fail(f"{what}: {' '.join(command)} ended with {status}", output)
+    return status == 0
+
+
+# ---- parts
+
+def setup(count, _):
+    say("packages")
+    if subprocess.run(["devtools/setup"], cwd=TOP, check=False).returncode != 0:
+        count.fail("devtools/setup")
+
+
+def build(count, _):
+    for directory, (env, options) in BUILDS.items():
+        build_in(count, directory, options, env)
+
+
+def build_in(count, directory, options=(), env=None, inside=()):
+    """inside: words before each command, to run it in another root."""
+    configure = [*inside, "meson", "setup", directory, "--werror", *options]
+    if os.path.exists(os.path.join(TOP, directory, "build.ninja")):
+        configure.append("--reconfigure")
+    return (step(count, f"configure {directory}", *configure, env=env) and
+            step(count, f"build {directory}", *inside, "ninja", "-C", directory))
+
+
+def unit(count, _):
+    for directory in BUILDS:
+        unit_in(count, directory)
+
+
+def unit_in(count, directory, inside=()):
+    say(f"unit tests in {directory}")
+    status, output = run(*inside, "meson", "test", "-C", directory, "--no-rebuild",
+                         "--print-errorlogs")
+    before = count.passed
+    read_unit_log(count, directory)
+    if status != 0:
+        count.fail(f"unit tests in {directory}", output)
+    elif count.passed == before:
+        count.fail(f"unit tests in {directory}: none ran", output)
+
+
+def read_unit_log(count, directory):
+    """cmocka's verdicts: the tests inside each test program; a program without is one test."""
+    with open(os.path.join(TOP, directory, "meson-logs/testlog.json"), encoding="utf-8") as file:
+        for line in file:
+            program = json.loads(line)
+            text = program.get("stdout", "") + program.get("stderr", "")
+            count.ok(len(re.findall(r"^\[       OK \]", text, re.M)) or
+                     (program["result"] == "OK"))
+            reasons = {name: reason for reason, name in
+                       re.findall(r"^skipped: (.*)\n\[  SKIPPED \] (\w+)$", text, re.M)}
+            for name in set(re.findall(r"^\[  SKIPPED \] ([a-z_]\w*)$", text, re.M)):
+                if name in reasons:
+                    count.skip(f"{name} in {directory}: {reasons[name]}")
+                else:
+                    count.fail(f"{name} in {directory} skips without saying why")
+
+
+def sources():
+    return [os.path.join(directory, name) for top in ("lib", "drivers", "app")
+            for directory, _, names in os.walk(os.path.join(TOP, top))
+            for name in names if name.endswith((".c", ".h"))]
+
+
+def checks(count, _):
+    plugin = os.path.join("build/test-gcc", PLUGIN)
+    step(count, "exported symbols", "devtools/checks/exports", plugin)
+    step(count, "installation", "devtools/checks/install", "build/test-gcc")
+    step(count, "format", "clang-format", "--dry-run", "--Werror", *sources())
+    # Without the system's macros (queue.h, rte_log.h) it can parse hardly anything.
+    _, dpdk = run("pkg-config", "--cflags-only-I", "libdpdk")
+    _, multiarch = run("gcc", "-print-multiarch")
+    step(count, "cppcheck", "cppcheck", "--quiet", "--error-exitcode=1", "--std=c11",
+         "--enable=warning,performance,portability", "--inline-suppr",
+         "-D__x86_64__", "-D__linux__", "-D__GNUC__=12", "-D__STDC__",
+         f"--include=/usr/include/{multiarch.strip()}/dpdk/rte_config.h",
+         "-Ilib/ioasid", "-Idrivers/iommu/ioasid", "-Ibuild/test-gcc/drivers/iommu/ioasid",
+         '-DLIBDIR="lib"', '-DVERSION="0"', "-UPCI_NONRET",
+         "-I/usr/include",
+         f"-I/usr/include/{multiarch.strip()}", *dpdk.split(), "lib", "drivers",
+         "app/dpdk-ioasid")
+    # clang's analyzer is not used: it takes LIST_REMOVE of the first element for a no-op and
+    # then reports a use after free (clang 14).
+
+
+def lab(count, kernels):
+    for kernel in kernels:
+        say(f"kernel {kernel}")
+        if subprocess.run(["devtools/lab", "kernel", kernel], cwd=TOP, check=False,
+                          stdout=subprocess.DEVNULL).returncode != 0:
+            count.fail(f"devtools/lab kernel {kernel}")
+            continue
+        repeated = kernel != kernels[0]
+        if repeated:
+            say(f"(not again: those that are the same on every kernel, done on {kernels[0]})")
+        selection = ["-m", "not one_kernel"] if repeated else []
+        lab_tests(count, f"lab, kernel {kernel}", "build/test-gcc",
+                  [*selection, "devtools/tests", "--ignore=devtools/tests/narrow"],
+                  ["--kernel", kernel, *(f"--qemu-arg={arg}" for arg in E1000E)])
+        lab_tests(count, f"lab, kernel {kernel}, narrow machine", "build/test-gcc",
+                  [*selection, "devtools/tests/narrow"], ["--kernel", kernel, *NARROW])
+
+
+def lab_tests(count, what, directory, tests, options):
+    say(f"tests in the {what}")
+    command = ["devtools/lab", "run", "--timeout", str(BOOT_TIMEOUT), *options,
+               "--", "/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-rfEs", "-v",
+               "--color=no", "--durations=5", *tests]
+    plugin = os.path.join(TOP, directory, PLUGIN)
+    with subprocess.Popen(command, cwd=TOP, env={**os.environ, "DPDK_IOASID_PLUGIN": plugin},
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                          errors="replace") as process:
+        lines = []
+        for line in process.stdout:
+            print("    " + line, end="", flush=True)
+            lines.append(line)
+        status = process.wait()
+    read_pytest(count, what, status, "".join(lines))
+
+
+def read_pytest(count, what, status, text):
+    last = text.rstrip().rsplit("\n", 1)[-1]
+    numbers = {word: int(number) for number, word in
+               re.findall(r"(\d+) (passed|failed|skipped|errors?)", last)}
+    count.ok(numbers.get("passed", 0))
+    for reason in re.findall(r"^SKIPPED \[\d+\] (.*)", text, re.M):
+        count.skip(f"{what}: {reason}")
+    failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", text, re.M)
+    for name in failed:
+        count.fail(f"{what}: {name}")
+    if status != 0 and not failed:
+        count.fail(f"{what}: ended with {status}")
+    if not numbers.get("passed"):
+        count.fail(f"{what}: no test passed")
+
+
+PARTS = {"setup": setup, "build": build, "unit": unit, "checks": checks, "lab": lab}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="devtools/test", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", metavar="PART,…", default=",".join(PARTS))
+    parser.add_argument("--kernel", choices=("lts", "latest"))
+    options = parser.parse_args()
+    parts = options.only.split(",")
+    if not set(parts) <= set(PARTS):
+        parser.error(f"the parts are: {' '.join(PARTS)}")
+    count, begin = Count(), time.monotonic()
+    for name, part in PARTS.items():
+        if name in parts:
+            part(count, [options.kernel] if options.kernel else ["lts", "latest"])
+    say(f"{time.monotonic() - begin:.0f} s")
+    return count.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
