@@ -25,6 +25,7 @@ struct space {
 	uint32_t id;
 	uint64_t mapped; /* bytes */
 	struct map_tree maps;
+	unsigned int nmaps;
 };
 
 struct ioasid_device {

@@ -319,6 +319,19 @@ device_share(const char *bdf, struct device_share *share)
 	return ret;
 }
 
+bool
+device_in_use(const char *bdf)
+{
+	struct device *d;
+	bool in_use;
+
+	pthread_mutex_lock(&lock);
+	d = find(bdf);
+	in_use = d != NULL && d->in_use;
+	pthread_mutex_unlock(&lock);
+	return in_use;
+}
+
 void
 device_release_all(void)
 {

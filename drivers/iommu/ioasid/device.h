@@ -5,6 +5,7 @@
 
 /* The devices that DPDK uses or that joined for the sake of their group. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -40,6 +41,9 @@ struct device_share {
  * waits. 0; -ENODEV; -EAGAIN a set-up or release is under way; or no fd left: -EMFILE.
  */
 int device_share(const char *bdf, struct device_share *share);
+
+/* Whether DPDK uses the device; else it only joined, for the sake of its group. */
+bool device_in_use(const char *bdf);
 
 /* Release everything. */
 void device_release_all(void);
