@@ -203,6 +203,52 @@ undo_map(void)
 	CHECK_EQ(fake_areas(ioasid_fd(ctx), ioas), 1);
 }
 
+static struct ioasid_info *ioasids;
+static struct ioasid_device_info *devices;
+static struct ioasid_group **groups;
+static unsigned int ngroups;
+
+static int
+call_list(void)
+{
+	unsigned int count;
+
+	return ioasid_list(ctx, &ioasids, &count);
+}
+
+static void
+undo_list(void)
+{
+	free(ioasids);
+}
+
+static int
+call_list_devices(void)
+{
+	unsigned int count;
+
+	return ioasid_list_devices(ctx, &devices, &count);
+}
+
+static void
+undo_list_devices(void)
+{
+	free(devices);
+}
+
+static int
+call_list_groups(void)
+{
+	return ioasid_list_groups(ctx, &groups, &ngroups);
+}
+
+static void
+undo_list_groups(void)
+{
+	CHECK_EQ(ngroups, 2);
+	ioasid_list_groups_free(groups, ngroups);
+}
+
 static void
 open_without_memory(void **state)
 {
@@ -295,6 +341,18 @@ map_without_memory(void **state)
 	CHECK(fail_each(call_map, undo_map) >= 1);
 }
 
+static void
+list_without_memory(void **state)
+{
+	(void)state;
+	join(NIC0);
+	join(GROUP_HD);
+	CHECK(fail_each(call_list, undo_list) >= 1);
+	CHECK(fail_each(call_list_devices, undo_list_devices) >= 1);
+	/* The list, and two groups. */
+	CHECK(fail_each(call_list_groups, undo_list_groups) >= 8);
+}
+
 int
 main(void)
 {
@@ -304,6 +362,7 @@ main(void)
 		TEST(group_read_without_memory),   TEST(join_without_memory),
 		TEST(attach_without_memory),       TEST(map_without_memory),
 		TEST(allow_without_memory),        TEST(device_ranges_without_memory),
+		TEST(list_without_memory),
 	};
 
 	return cmocka_run_group_tests_name("nomem", tests, NULL, NULL);

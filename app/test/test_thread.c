@@ -144,6 +144,38 @@ threads_allocate_ioasids(void **state)
 	CHECK_EQ(ioasid_mapped_bytes(ctx), 0);
 }
 
+/* One looks at all there is while the others change it. */
+
+static unsigned int
+list_all(unsigned int thread, unsigned int round)
+{
+	struct ioasid_device_info *devices;
+	struct ioasid_group **groups;
+	struct ioasid_info *infos;
+	struct ioasid_map maps[8];
+	unsigned int count;
+	unsigned int wrong = 0;
+
+	(void)thread;
+	if (ioasid_list(ctx, &infos, &count) != 0)
+		return 1;
+	wrong += count < 1 || infos[0].ioasid != ioas;
+	free(infos);
+	if (ioasid_list_devices(ctx, &devices, &count) != 0)
+		return wrong + 1;
+	for (unsigned int i = 0; i < count; i++)
+		wrong += devices[i].ioasid != 0 && devices[i].ioasid != ioas;
+	free(devices);
+	if (ioasid_list_groups(ctx, &groups, &count) != 0)
+		return wrong + 1;
+	ioasid_list_groups_free(groups, count);
+	count = 8;
+	wrong += ioasid_list_maps(ctx, ioas, round, maps, &count) != 0;
+	for (unsigned int i = 1; i < count; i++)
+		wrong += maps[i].iova <= maps[i - 1].iova;
+	return wrong;
+}
+
 /* Devices: each thread has its own, of one group or not, while others map */
 
 static const char *const bdfs[THREADS] = { NIC0, NIC1, GROUP_NIC, GROUP_HD };
@@ -173,6 +205,16 @@ threads_join_and_leave(void **state)
 	run_all(fns, THREADS);
 	CHECK_EQ(fake_open_files(), 1);
 	CHECK_EQ(fake_pinned(), 0);
+}
+
+static void
+threads_look_at_what_changes(void **state)
+{
+	const work_fn fns[] = { list_all, join_and_leave, map_and_find, alloc_and_free };
+
+	(void)state;
+	run_all(fns, THREADS);
+	CHECK_EQ(fake_open_files(), 1);
 }
 
 /* One moves its group to and fro, the others ask its sibling where it is. */
@@ -216,11 +258,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(threads_map_in_one_ioasid),
-		TEST(threads_map_the_same_page),
-		TEST(threads_allocate_ioasids),
-		TEST(threads_join_and_leave),
-		TEST(threads_look_at_a_device_that_moves),
+		TEST(threads_map_in_one_ioasid),    TEST(threads_map_the_same_page),
+		TEST(threads_allocate_ioasids),     TEST(threads_join_and_leave),
+		TEST(threads_look_at_what_changes), TEST(threads_look_at_a_device_that_moves),
 	};
 
 	return cmocka_run_group_tests_name("thread", tests, NULL, NULL);

@@ -3,7 +3,7 @@
 
     devtools/test [--only PART[,PART…]] [--kernel lts|latest]
 
-Parts, in this order: setup build unit checks lab. Ends with `N passed, N failed, N skipped`.
+Parts, in this order: setup build unit checks package lab. Ends with `N passed, N failed, N skipped`.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -19,7 +20,8 @@ PLUGIN = "drivers/iommu/ioasid/librte_iommu_ioasid.so"
 # The lab finds the plugin at the same path in the guest: it must lie in the checkout.
 BUILDS = {
     "build/test-gcc": ({"CC": "gcc"}, []),
-    "build/test-asan": ({"CC": "clang"}, ["-Db_sanitize=address,undefined", "-Db_lundef=false"]),
+    "build/test-asan": ({"CC": "clang"}, ["-Db_sanitize=address,undefined", "-Db_lundef=false",
+                                          "-Ddocs=disabled"]),
 }
 # Two more NICs than the lab has by itself, cabled together.
 E1000E = [arg for number in (0, 1) for arg in (
@@ -29,6 +31,8 @@ E1000E = [arg for number in (0, 1) for arg in (
     "-device", f"e1000e,id=e1000e{number},bus=port-e1000e{number},netdev=cable-e1000e{number},"
                f"romfile=,mac=02:00:00:00:00:4{number}")]
 BOOT_TIMEOUT = 2400
+# The directory with the Debian packages, once they are built.
+PACKAGES = []
 # A second machine, for what cannot be in the first.
 NARROW = ["--qemu-arg=-global", "--qemu-arg=intel-iommu.aw-bits=39",
           "--mem=6G", "--append=hugepagesz=1G hugepages=2", "--hugepages=128"]
@@ -161,8 +165,25 @@ def checks(count, _):
          "-I/usr/include",
          f"-I/usr/include/{multiarch.strip()}", *dpdk.split(), "lib", "drivers",
          "app/dpdk-ioasid")
+    guides(count)
     # clang's analyzer is not used: it takes LIST_REMOVE of the first element for a no-op and
     # then reports a use after free (clang 14).
+
+
+def guides(count):
+    """As HTML and as man pages, where what Sphinx only warns of is an error."""
+    step(count, "messages in the guides", "devtools/checks/messages")
+    with tempfile.TemporaryDirectory() as place:
+        for builder in ("html", "man"):
+            step(count, f"guides, {builder}", "/usr/bin/sphinx-build", "-q", "-E", "-W", "-n",
+                 "-D", "release=test", "-d", f"{place}/doctrees", "-b", builder, "doc/guides",
+                 f"{place}/{builder}")
+
+
+def package(count, _):
+    # For the lab, too, which is another part.
+    PACKAGES.append(tempfile.TemporaryDirectory(prefix="dpdk-ioasid-package."))
+    step(count, "Debian packages", "devtools/checks/package", PACKAGES[0].name)
 
 
 def lab(count, kernels):
@@ -189,7 +210,9 @@ def lab_tests(count, what, directory, tests, options):
                "--", "/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-rfEs", "-v",
                "--color=no", "--durations=5", *tests]
     plugin = os.path.join(TOP, directory, PLUGIN)
-    with subprocess.Popen(command, cwd=TOP, env={**os.environ, "DPDK_IOASID_PLUGIN": plugin},
+    env = {**os.environ, "DPDK_IOASID_PLUGIN": plugin,
+           "DPDK_IOASID_PACKAGES": PACKAGES[0].name if PACKAGES else ""}
+    with subprocess.Popen(command, cwd=TOP, env=env,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                           errors="replace") as process:
         lines = []
@@ -216,7 +239,8 @@ def read_pytest(count, what, status, text):
         count.fail(f"{what}: no test passed")
 
 
-PARTS = {"setup": setup, "build": build, "unit": unit, "checks": checks, "lab": lab}
+PARTS = {"setup": setup, "build": build, "unit": unit, "checks": checks, "package": package,
+         "lab": lab}
 
 
 def main():

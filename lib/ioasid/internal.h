@@ -28,6 +28,7 @@ struct space {
 	struct map_tree maps;
 	struct ioasid_range *allowed; /* ascending; see ioasid_allow_iovas() */
 	unsigned int nallowed;        /* 0: all */
+	unsigned int nmaps;
 };
 
 struct ioasid_device {

@@ -91,6 +91,23 @@ struct ioasid_map {
 	uint64_t length;
 };
 
+/** An IOASID, as it was when it was listed. */
+struct ioasid_info {
+	uint32_t ioasid;
+	unsigned int ndevices; /**< attached to it */
+	unsigned int nmaps;
+	uint64_t mapped; /**< bytes */
+};
+
+/** A joined device, as it was when it was listed. */
+struct ioasid_device_info {
+	char bdf[IOASID_BDF_SIZE];
+	char cdev[IOASID_CDEV_SIZE];
+	uint32_t id;        /**< see ioasid_device_id() */
+	unsigned int group; /**< number of its IOMMU group */
+	uint32_t ioasid;    /**< that it is attached to, 0: none */
+};
+
 /** Access of the device to a mapping. */
 #define IOASID_READ  (1u << 0)
 #define IOASID_WRITE (1u << 1)
@@ -247,6 +264,52 @@ uint64_t ioasid_mapped_bytes(struct ioasid_ctx *ctx);
 
 /** @return whether the kernel can map by file (IOMMU_IOAS_MAP_FILE, Linux 6.13). */
 bool ioasid_has_map_file(struct ioasid_ctx *ctx);
+
+/*
+ * Lists are copies: for those who look from another thread while things change.
+ */
+
+/**
+ * The IOASIDs of the context.
+ *
+ * @param list  in the order of their numbers, for free()
+ * @param count its length
+ * @return 0; -ENOMEM
+ */
+int ioasid_list(struct ioasid_ctx *ctx, struct ioasid_info **list, unsigned int *count);
+
+/**
+ * Some of the maps of an IOASID, in the order of their IOVAs.
+ *
+ * @param first how many to pass over, which takes time in proportion
+ * @param maps  an array to be filled
+ * @param count its length; then how many were filled in, 0 past the last map
+ * @return 0; -ENOENT no such IOASID. Sets no sentence: "gone" is an answer.
+ */
+int ioasid_list_maps(struct ioasid_ctx *ctx, uint32_t ioasid, unsigned int first,
+		     struct ioasid_map *maps, unsigned int *count);
+
+/**
+ * The devices that have joined.
+ *
+ * @param list  in the order of their BDFs, for free()
+ * @param count its length
+ * @return 0; -ENOMEM
+ */
+int
+ioasid_list_devices(struct ioasid_ctx *ctx, struct ioasid_device_info **list, unsigned int *count);
+
+/**
+ * The IOMMU groups of the devices that have joined, read from sysfs anew. Those that
+ * sysfs has no more, since their devices are going away, are left out.
+ *
+ * @param list  in the order of their numbers, for ioasid_list_groups_free()
+ * @param count its length
+ * @return 0; -ENOMEM
+ */
+int ioasid_list_groups(struct ioasid_ctx *ctx, struct ioasid_group ***list, unsigned int *count);
+
+void ioasid_list_groups_free(struct ioasid_group **list, unsigned int count);
 
 /**
  * Read the IOMMU group of a device.

@@ -54,6 +54,7 @@ static void
 map_remove(struct space *space, struct map *map)
 {
 	RB_REMOVE(map_tree, &space->maps, map);
+	space->nmaps--;
 	space->mapped -= map->m.length;
 	free(map);
 }
@@ -214,6 +215,7 @@ map_add(struct ioasid_ctx *ctx, struct space *space, const struct ioasid_map *m,
 	}
 	map->m = *m;
 	space->mapped += m->length;
+	space->nmaps++;
 	RB_INSERT(map_tree, &space->maps, map);
 	return 0;
 }
@@ -328,4 +330,29 @@ ioasid_find_map(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t iova, uint64_t
 		*out = map->m;
 	pthread_mutex_unlock(&ctx->lock);
 	return map != NULL ? 0 : -ENOENT;
+}
+
+int
+ioasid_list_maps(struct ioasid_ctx *ctx, uint32_t ioasid, unsigned int first,
+		 struct ioasid_map *maps, unsigned int *count)
+{
+	const unsigned int room = *count;
+	struct space *space;
+	struct map *map;
+	unsigned int i = 0;
+
+	*count = 0;
+	pthread_mutex_lock(&ctx->lock);
+	space = space_find(ctx, ioasid);
+	if (space != NULL) {
+		RB_FOREACH(map, map_tree, &space->maps)
+		{
+			if (*count == room)
+				break;
+			if (i++ >= first)
+				maps[(*count)++] = map->m;
+		}
+	}
+	pthread_mutex_unlock(&ctx->lock);
+	return space != NULL ? 0 : -ENOENT;
 }

@@ -29,6 +29,7 @@
 #include "options.h"
 #include "space.h"
 #include "stock.h"
+#include "telemetry.h"
 
 /* In rte_vfio.h since 24.03: defined for all, for applications built against either. */
 int rte_vfio_get_device_info(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
@@ -193,6 +194,7 @@ rte_vfio_enable(const char *modname)
 	if (options_env() < 0)
 		return fail(EINVAL);
 	explicit_set_init();
+	telemetry_start();
 	stock = stock_in_charge();
 	if (stock != NULL)
 		return stock->enable(modname);

@@ -447,6 +447,19 @@ device_ignore_events(void)
 	pthread_mutex_unlock(&lock);
 }
 
+bool
+device_in_use(const char *bdf)
+{
+	struct device *d;
+	bool in_use;
+
+	pthread_mutex_lock(&lock);
+	d = find(bdf);
+	in_use = d != NULL && d->in_use;
+	pthread_mutex_unlock(&lock);
+	return in_use;
+}
+
 void
 device_release_all(void)
 {

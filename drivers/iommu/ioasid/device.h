@@ -5,6 +5,7 @@
 
 /* The devices that DPDK uses or that joined for the sake of their group. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -49,6 +50,9 @@ void device_follow_events(void);
 
 /* EAL is about to end its interrupt thread. */
 void device_ignore_events(void);
+
+/* Whether DPDK uses the device; else it only joined, for the sake of its group. */
+bool device_in_use(const char *bdf);
 
 /* Release everything. */
 void device_release_all(void);

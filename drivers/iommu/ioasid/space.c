@@ -80,6 +80,19 @@ space_default(void)
 	return default_ioasid;
 }
 
+struct ioasid_ctx *
+space_hold(void)
+{
+	pthread_mutex_lock(&lock);
+	return ctx;
+}
+
+void
+space_unhold(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
 void
 space_close(void)
 {

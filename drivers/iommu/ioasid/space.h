@@ -19,6 +19,13 @@ struct ioasid_ctx *space_ctx(void);
 /* The default IOASID: default container in DPDK's words. 0 before space_open(). */
 uint32_t space_default(void);
 
+/*
+ * For threads that the application does not know of: until space_unhold() the context
+ * cannot be closed. NULL if it is not open; space_unhold() also then.
+ */
+struct ioasid_ctx *space_hold(void);
+void space_unhold(void);
+
 /* Close it; maps and IOASIDs go with it. Devices must have left. */
 void space_close(void);
 
