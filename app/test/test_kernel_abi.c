@@ -30,6 +30,7 @@ static const struct {
 	{ KABI_MAP, 0x85, "MAP" },
 	{ KABI_UNMAP, 0x86, "UNMAP" },
 	{ KABI_HWPT_ALLOC, 0x89, "HWPT_ALLOC" },
+	{ KABI_MAP_FILE, 0x8f, "MAP_FILE" },
 	{ KABI_BIND, 100 + 18, "BIND" },
 	{ KABI_ATTACH, 100 + 19, "ATTACH" },
 	{ KABI_DETACH, 100 + 20, "DETACH" },
@@ -62,6 +63,7 @@ structs_have_their_sizes(void **state)
 	CHECK_EQ(sizeof(struct kabi_allow_iovas), 24);
 	CHECK_EQ(sizeof(struct kabi_hwpt_alloc), 24);
 	CHECK_EQ(sizeof(struct kabi_map), 40);
+	CHECK_EQ(sizeof(struct kabi_map_file), 40);
 	CHECK_EQ(sizeof(struct kabi_unmap), 24);
 	/* As of Linux 6.6; later ones are longer, and take these. */
 	CHECK_EQ(sizeof(struct kabi_bind), 16);
@@ -92,6 +94,12 @@ fields_have_their_places(void **state)
 	CHECK_EQ(offsetof(struct kabi_map, user_va), 16);
 	CHECK_EQ(offsetof(struct kabi_map, length), 24);
 	CHECK_EQ(offsetof(struct kabi_map, iova), 32);
+	CHECK_EQ(offsetof(struct kabi_map_file, flags), 4);
+	CHECK_EQ(offsetof(struct kabi_map_file, ioas_id), 8);
+	CHECK_EQ(offsetof(struct kabi_map_file, fd), 12);
+	CHECK_EQ(offsetof(struct kabi_map_file, start), 16);
+	CHECK_EQ(offsetof(struct kabi_map_file, length), 24);
+	CHECK_EQ(offsetof(struct kabi_map_file, iova), 32);
 	CHECK_EQ(offsetof(struct kabi_unmap, ioas_id), 4);
 	CHECK_EQ(offsetof(struct kabi_unmap, iova), 8);
 	CHECK_EQ(offsetof(struct kabi_unmap, length), 16);
@@ -164,6 +172,17 @@ iommufd_header_agrees(void **state)
 	SAME_FIELD(kabi_map, iommu_ioas_map, user_va, user_va);
 	SAME_FIELD(kabi_map, iommu_ioas_map, length, length);
 	SAME_FIELD(kabi_map, iommu_ioas_map, iova, iova);
+#ifdef HAVE_IOMMU_MAP_FILE
+	SAME(KABI_MAP_FILE, IOMMU_IOAS_MAP_FILE);
+	NOT_LONGER(kabi_map_file, iommu_ioas_map_file);
+	SAME_FIELD(kabi_map_file, iommu_ioas_map_file, size, size);
+	SAME_FIELD(kabi_map_file, iommu_ioas_map_file, flags, flags);
+	SAME_FIELD(kabi_map_file, iommu_ioas_map_file, ioas_id, ioas_id);
+	SAME_FIELD(kabi_map_file, iommu_ioas_map_file, fd, fd);
+	SAME_FIELD(kabi_map_file, iommu_ioas_map_file, start, start);
+	SAME_FIELD(kabi_map_file, iommu_ioas_map_file, length, length);
+	SAME_FIELD(kabi_map_file, iommu_ioas_map_file, iova, iova);
+#endif
 	NOT_LONGER(kabi_unmap, iommu_ioas_unmap);
 	SAME_FIELD(kabi_unmap, iommu_ioas_unmap, size, size);
 	SAME_FIELD(kabi_unmap, iommu_ioas_unmap, ioas_id, ioas_id);

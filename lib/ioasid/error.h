@@ -15,6 +15,7 @@ enum ioasid_call {
 	CALL_RANGES,    /* subject: the IOASID, or the BDF */
 	CALL_ALLOW,     /* subject: the IOASID */
 	CALL_MAP,       /* subject: the range */
+	CALL_MAP_FILE,  /* subject: the range */
 	CALL_UNMAP,     /* subject: the range */
 };
 

@@ -25,6 +25,7 @@
 #define KABI_MAP         KABI_IOMMUFD(0x5)
 #define KABI_UNMAP       KABI_IOMMUFD(0x6)
 #define KABI_HWPT_ALLOC  KABI_IOMMUFD(0x9)
+#define KABI_MAP_FILE    KABI_IOMMUFD(0xf) /* Linux 6.13 */
 
 /* On a VFIO device cdev. */
 #define KABI_BIND   KABI_VFIO(18)
@@ -84,6 +85,17 @@ struct kabi_map {
 	uint32_t ioas_id;
 	uint32_t reserved;
 	uint64_t user_va;
+	uint64_t length;
+	uint64_t iova;
+};
+
+/* Its flags are those of MAP. */
+struct kabi_map_file {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t ioas_id;
+	int32_t fd;
+	uint64_t start;
 	uint64_t length;
 	uint64_t iova;
 };
