@@ -15,7 +15,7 @@ from testpmd import Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
 
-NAMES = {iommufd.IOAS_MAP: "MAP", iommufd.IOAS_MAP_FILE: "MAP_FILE"}
+NAMES = {iommufd.IOAS_MAP: "MAP", iommufd.IOAS_MAP_FILE: "MAP_FILE", iommufd.ATTACH: "ATTACH"}
 MIB = 1 << 20
 
 
@@ -26,7 +26,7 @@ def traced(trace, *eal, app=()):
     return Testpmd(*eal, "--log-level=iommu.ioasid:debug", app=app, preload=False, wrapper=strace)
 
 
-def map_calls(trace):
+def calls(trace):
     """Calls that succeeded: {"MAP": 2, …}"""
     requests = re.findall(r"ioctl\(\w+, (\w+), .* = 0$", trace.read_text(), re.M)
     return {NAMES[number]: count for number, count in
@@ -54,29 +54,28 @@ def iommu_pages(bdf):
 ONE_FILE = ["--single-file-segments"]
 
 
-# (EAL's arguments, pages have one file, is known to the kernel by a file at all)
+# EAL's arguments; whether all pages have one file
 @pytest.mark.parametrize("layout,one_file", [
     ([], False),
     (ONE_FILE, True),
     (["--in-memory"], False),
     (["--in-memory", *ONE_FILE], True),
-    (["--legacy-mem"], False),
 ], ids=lambda value: "_".join(value).replace("--", "") if isinstance(value, list) else None)
 def test_calls_for_memory_that_stays(lab, tmp_path, layout, one_file):
-    """By address 512 MiB are one call. By file one for each file."""
+    """By address 512 MiB are one call. By file one for each file. Two devices share them."""
     by_file = iommufd.has_map_file()
-    with traced(tmp_path / "trace", *allow(lab.NIC0), "--iova-mode=va", "-m", "512", *layout,
-                app=["--disable-device-start"]) as testpmd:
+    with traced(tmp_path / "trace", *allow(lab.NIC0, lab.NIC1), "--iova-mode=va", "-m", "512",
+                *layout, app=["--disable-device-start"]) as testpmd:
         testpmd.started()
         pages = iommu_pages(lab.NIC0)
         assert set(pages) <= {2 * MIB, 1024 * MIB}, pages
         assert sum(size * number for size, number in pages.items()) == 512 * MIB
         testpmd.quit()
-    calls = 256 if by_file and not one_file else 1
-    assert map_calls(tmp_path / "trace") == {"MAP_FILE" if by_file else "MAP": calls}
-    assert f"512 MiB of DPDK's memory mapped by {calls} call(s)" in testpmd.output
+    maps = 256 if by_file and not one_file else 1
+    assert calls(tmp_path / "trace") == {"MAP_FILE" if by_file else "MAP": maps, "ATTACH": 2}
+    assert f"512 MiB of DPDK's memory mapped by {maps} call(s)" in testpmd.output
     # Told what would help, and only if it would.
-    assert ("--single-file-segments 1 call(s)" in testpmd.output) == (calls > 1)
+    assert ("--single-file-segments 1 call(s)" in testpmd.output) == (maps > 1)
 
 
 def test_calls_for_memory_that_comes_and_goes(lab, tmp_path):
@@ -87,9 +86,9 @@ def test_calls_for_memory_that_comes_and_goes(lab, tmp_path):
             testpmd.started()
             testpmd.quit()
         events = re.findall(r"(\d+) KiB at 0x\w+ mapped by (\d+) call", testpmd.output)
-        largest, calls = max((int(kib), int(calls)) for kib, calls in events)
+        largest, maps = max((int(kib), int(calls)) for kib, calls in events)
         assert largest > 2048
-        assert calls == (1 if "--match-allocations" in layout else largest // 2048)
+        assert maps == (1 if "--match-allocations" in layout else largest // 2048)
 
 
 def test_packets_through_one_file(lab):
