@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <linux/memfd.h>
@@ -49,12 +50,25 @@ reserve(struct bench_memory *mem)
 	return 0;
 }
 
+/* A file a page is more than most users may have open. */
+static void
+raise_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int
 fill(struct bench_memory *mem)
 {
 	const uint64_t file = mem->one_file ? mem->length : mem->page_size;
 	int ret = reserve(mem);
 
+	raise_files();
 	mem->fds = calloc(mem->length / file, sizeof(*mem->fds));
 	if (ret == 0 && mem->fds == NULL)
 		ret = -ENOMEM;
