@@ -284,10 +284,8 @@ has_failure(const json_t *result)
 	const char *error;
 	size_t i, j;
 
-	json_array_foreach(json_object_get(result, "sizes"), i, size)
-	{
-		json_array_foreach(json_object_get(size, "ways"), j, way)
-		{
+	json_array_foreach(json_object_get(result, "sizes"), i, size) {
+		json_array_foreach(json_object_get(size, "ways"), j, way) {
 			error = json_string_value(json_object_get(way, "error"));
 			if (error != NULL && strcmp(error, "not in this kernel") != 0)
 				return true;

@@ -29,8 +29,9 @@ print_entries(const json_t *way)
 	const char *key;
 	json_t *n;
 
-	json_object_foreach(json_object_get(way, "entries"), key, n) if (json_integer_value(n) > 0)
-		printf(" %" JSON_INTEGER_FORMAT "x%s", json_integer_value(n), key);
+	json_object_foreach(json_object_get(way, "entries"), key, n)
+		if (json_integer_value(n) > 0)
+			printf(" %" JSON_INTEGER_FORMAT "x%s", json_integer_value(n), key);
 }
 
 static void
@@ -68,11 +69,11 @@ bench_print(const json_t *result)
 	       json_string_value(json_object_get(result, "kernel")),
 	       json_integer_value(json_object_get(result, "page_kib")),
 	       json_integer_value(json_object_get(result, "repeat")));
-	json_array_foreach(json_object_get(result, "sizes"), i, size)
-	{
+	json_array_foreach(json_object_get(result, "sizes"), i, size) {
 		printf("%" JSON_INTEGER_FORMAT " MiB\n",
 		       json_integer_value(json_object_get(size, "mib")));
-		json_array_foreach(json_object_get(size, "ways"), j, way) print_way(way);
+		json_array_foreach(json_object_get(size, "ways"), j, way)
+			print_way(way);
 	}
 }
 
@@ -83,8 +84,7 @@ plot_way(FILE *f, const json_t *sizes, size_t number)
 	size_t i;
 
 	fprintf(f, "$way%zu << END\n", number);
-	json_array_foreach(sizes, i, size)
-	{
+	json_array_foreach(sizes, i, size) {
 		way = json_array_get(json_object_get(size, "ways"), number);
 		if (json_object_get(way, "error") == NULL)
 			fprintf(f, "%" JSON_INTEGER_FORMAT " %f\n",

@@ -234,6 +234,28 @@ process_with_another_groups_node_is_not_told(void **state)
 	CHECK_STR(text, "");
 }
 
+/* Of a group's users only processes count, not the drivers of its members. */
+static void
+users_are_processes(void **state)
+{
+	pid_t pid = start_child("/dev/vfio/devices/vfio4");
+
+	(void)state;
+	if (pid < 0) {
+		print_message("skipped: no mount namespace may be made here\n");
+		skip();
+	}
+	fake_set_driver(GROUP_NIC, "e1000");
+	ioasid_group_users(fake_sysfs(), GROUP_NIC, text, sizeof(text));
+	end_child(pid);
+	CHECK(strstr(text, "/dev/vfio/devices/vfio4 open") != NULL);
+	CHECK(strstr(text, "e1000") == NULL);
+	ioasid_group_users(fake_sysfs(), NIC0, text, sizeof(text));
+	CHECK_STR(text, "");
+	ioasid_group_users(fake_sysfs(), "0000:77:00.0", text, sizeof(text));
+	CHECK_STR(text, "");
+}
+
 /* Which refusals it is added to */
 
 static void
@@ -271,6 +293,7 @@ main(void)
 		TEST_MACHINE(process_has_a_siblings_cdev_open),
 		TEST_MACHINE(process_has_the_legacy_group_open),
 		TEST_MACHINE(process_with_another_groups_node_is_not_told),
+		TEST_MACHINE(users_are_processes),
 		TEST(told_with_refusals_that_may_have_a_holder),
 	};
 

@@ -133,3 +133,15 @@ holder_describe(const char *sysfs, const char *bdf, char *buf, size_t size)
 	find_processes(group, buf, size);
 	ioasid_group_free(group);
 }
+
+void
+ioasid_group_users(const char *sysfs, const char *bdf, char *buf, size_t size)
+{
+	struct ioasid_group *group;
+
+	buf[0] = '\0';
+	if (ioasid_group_read(sysfs, bdf, &group) < 0)
+		return;
+	find_processes(group, buf, size);
+	ioasid_group_free(group);
+}

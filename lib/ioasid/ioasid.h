@@ -270,6 +270,14 @@ int ioasid_group_number(const char *sysfs, const char *bdf, unsigned int *number
 bool ioasid_is_vfio(const char *sysfs, const char *bdf);
 
 /**
+ * The other processes that have a node of the device's IOMMU group open, as far as this
+ * user may see: "process 12 (dpdk-testpmd) has /dev/vfio/devices/vfio0 open, …".
+ *
+ * @param buf "" if there are none
+ */
+void ioasid_group_users(const char *sysfs, const char *bdf, char *buf, size_t size);
+
+/**
  * Whether a member of a group stands in the way of ATTACH: an endpoint that has
  * not joined this context. Bridges never do.
  */

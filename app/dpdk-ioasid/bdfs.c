@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <err.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "machine.h"
+#include "pci.h"
+
+bool
+bdfs_has(const struct bdfs *bdfs, const char *bdf)
+{
+	for (unsigned int i = 0; i < bdfs->count; i++)
+		if (strcmp(bdfs->bdf[i], bdf) == 0)
+			return true;
+	return false;
+}
+
+void
+bdfs_append(struct bdfs *bdfs, const char *bdf)
+{
+	if (bdfs_has(bdfs, bdf))
+		return;
+	bdfs->bdf = realloc(bdfs->bdf, (bdfs->count + 1) * sizeof(*bdfs->bdf));
+	if (bdfs->bdf == NULL)
+		err(STATUS_NO, "%s", bdf);
+	strcpy(bdfs->bdf[bdfs->count++], bdf);
+}
+
+void
+bdfs_add(struct bdfs *bdfs, const char *arg, struct argp_state *state)
+{
+	char bdf[IOASID_BDF_SIZE];
+	struct path path;
+
+	if (!pci_parse(arg, bdf))
+		argp_error(state, "\"%s\" is not a PCI address such as 0000:01:00.0", arg);
+	path = machine_path("/sys/bus/pci/devices/%s", bdf);
+	if (!machine_exists(&path))
+		argp_failure(state, STATUS_USAGE, 0, "there is no PCI device %s", bdf);
+	bdfs_append(bdfs, bdf);
+}
+
+void
+bdfs_free(struct bdfs *bdfs)
+{
+	free(bdfs->bdf);
+}
+
+void
+complain(const char *bdf, const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fprintf(stderr, "dpdk-ioasid: %s: ", bdf);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	putc('\n', stderr);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* dpdk-ioasid SUBCOMMAND … */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "pci.h"
+
+static const struct subcommand {
+	const char *name;
+	char *usage_name;
+	const char *help;
+	int (*call)(int argc, char **argv);
+} subcommands[] = {
+	{ "run", (char[]){ "dpdk-ioasid run" }, "start a DPDK application under the plugin",
+	  command_run },
+	{ "check", (char[]){ "dpdk-ioasid check" },
+	  "show how devices are isolated, and what to type next", command_check },
+	{ "bind", (char[]){ "dpdk-ioasid bind" }, "give devices to vfio-pci", command_bind },
+	{ "unbind", (char[]){ "dpdk-ioasid unbind" }, "give them back to the kernel's drivers",
+	  command_unbind },
+	{ "bench", (char[]){ "dpdk-ioasid bench" },
+	  "measure what mapping memory costs, in the ways there are", command_bench },
+	{ "cdi", (char[]){ "dpdk-ioasid cdi" },
+	  "write a Container Device Interface specification for devices", command_cdi },
+};
+
+static void
+print_help(FILE *f)
+{
+	fprintf(f,
+		"Usage: dpdk-ioasid SUBCOMMAND [OPTION…] [ARGUMENT…]\n"
+		"DPDK's devices over /dev/ioasid (Linux iommufd), isolated from each other.\n\n");
+	for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++)
+		fprintf(f, "  %-8s %s\n", subcommands[i].name, subcommands[i].help);
+	fprintf(f, "\n`dpdk-ioasid SUBCOMMAND --help` tells more, the exit status too.\n"
+		   "`dpdk-ioasid --version` prints the version.\n");
+}
+
+static int
+call(const struct subcommand *sub, int argc, char **argv)
+{
+	int status;
+
+	argv[0] = sub->usage_name;
+	status = sub->call(argc, argv);
+	pci_close();
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		perror("dpdk-ioasid: cannot write the output");
+		return STATUS_NO;
+	}
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+
+	for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++)
+		if (strcmp(name, subcommands[i].name) == 0)
+			return call(&subcommands[i], argc - 1, argv + 1);
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+		print_help(stdout);
+		return STATUS_OK;
+	}
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+		puts("dpdk-ioasid " VERSION);
+		return STATUS_OK;
+	}
+	if (name[0] != '\0')
+		fprintf(stderr, "dpdk-ioasid: there is no subcommand \"%s\"\n", name);
+	print_help(stderr);
+	return STATUS_USAGE;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#ifndef IOASID_PLUGIN_H
+#define IOASID_PLUGIN_H
+
+/* Where the plugin is. A plugin is made for one DPDK ABI, that of the librte_eal it needs. */
+
+#include <limits.h>
+
+#include "elf_facts.h"
+
+#define PLUGIN_NAME "librte_iommu_ioasid.so"
+/* Names the plugin to use, for one that is not installed. */
+#define PLUGIN_ENV "DPDK_IOASID_PLUGIN"
+
+struct plugin {
+	char path[PATH_MAX];
+	char abi[ABI_SIZE];
+};
+
+/*
+ * The plugin for an ABI, NULL: any. 0;
+ * -ENOENT none is installed: `path` is where one was looked for;
+ * -ENOEXEC only for another ABI, the one that is filled in.
+ */
+int plugin_find(const char *abi, struct plugin *plugin);
+
+#endif /* IOASID_PLUGIN_H */

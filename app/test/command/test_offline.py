@@ -1,0 +1,492 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""dpdk-ioasid on machines that are only files: `meson test command`.
+
+What needs a kernel is in devtools/tests/test_command.py.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from fake_root import FakeRoot
+
+COMMAND = os.environ["DPDK_IOASID_COMMAND"]
+PLUGIN = os.environ["DPDK_IOASID_PLUGIN"]
+
+NIC, BRIDGE, GROUP_NIC, GROUP_HD = "0000:01:00.0", "0000:00:02.0", "0000:02:01.0", "0000:02:02.0"
+PORT = "0000:00:01.0"
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A NIC alone in its group below a root port, and a NIC and a disk controller in another."""
+    fake = FakeRoot(tmp_path)
+    fake.device(PORT, group=1, ids=(0x1b36, 0x000c), class_code=0x060400, bridge=True, acs=0x1d)
+    fake.device(NIC, below=PORT, group=2)
+    fake.device(BRIDGE, group=3, ids=(0x1b36, 0x000e), class_code=0x060400, bridge=True)
+    fake.device(GROUP_NIC, below=BRIDGE, group=3, ids=(0x8086, 0x100e))
+    fake.hd = fake.device(GROUP_HD, below=BRIDGE, group=3, ids=(0x1000, 0x0012),
+                          class_code=0x010000)
+    return fake
+
+
+def run(*args, root=None, status=0, env=None, both=True):
+    """The command's output, both streams; it must end with that status."""
+    more = {"DPDK_IOASID_ROOT": root.root} if root else {}
+    result = subprocess.run([COMMAND, *args], env={**os.environ, **more, **(env or {})}, text=True,
+                            stdout=subprocess.PIPE, timeout=60, check=False,
+                            stderr=subprocess.STDOUT if both else subprocess.PIPE)
+    print(result.stdout)
+    assert result.returncode == status
+    return result.stdout
+
+
+def check(root, *bdfs, status=0):
+    """What `check` says of devices, by BDF; the text says the same."""
+    text = run("check", *bdfs, root=root, status=status)
+    result = json.loads(run("check", "--json", *bdfs, root=root, status=status))
+    for device in result["devices"]:
+        assert f"verdict              {device['verdict']}: {device['reason']}\n" in text
+        for line in device["notes"] + device["next"]:
+            assert f" {line}\n" in text
+    return {device["bdf"]: device for device in result["devices"]}, result["machine"]
+
+
+# ---- the command itself
+
+def test_help():
+    text = run("--help")
+    for name in ("run", "check", "bind", "unbind", "cdi"):
+        assert f"\n  {name} " in text
+        own = run(name, "--help")
+        assert own.startswith(f"Usage: dpdk-ioasid {name} ")
+        assert "Exit status:" in own
+
+
+def test_not_understood():
+    assert 'no subcommand "walk"' in run("walk", status=2)
+    assert run("", status=2).startswith("Usage")
+    for name in ("check", "bind", "unbind", "cdi"):
+        assert "not a PCI address" in run(name, "eth0", status=2)
+        assert "there is no PCI device 0000:7f:00.0" in run(name, "7f:00.0", status=2)
+        run(name, "--nonsense", status=2)
+    for name in ("bind", "unbind", "cdi"):
+        assert "which device?" in run(name, status=2)
+    assert run("--version").startswith("dpdk-ioasid 0.")
+
+
+def complete(*words):
+    """What bash would offer for the last of the words."""
+    script = os.path.join(os.path.dirname(__file__), "../../dpdk-ioasid/dpdk-ioasid.bash")
+    shell = ('. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dpdk_ioasid; '
+             'printf "%s\\n" "${COMPREPLY[@]}"')
+    out = subprocess.run(["bash", "-c", shell, "bash", script, *words], check=True, text=True,
+                         stdout=subprocess.PIPE).stdout
+    return sorted(out.split())
+
+
+def test_completion():
+    assert complete("dpdk-ioasid", "") == ["bind", "cdi", "check", "run", "unbind"]
+    assert complete("dpdk-ioasid", "u") == ["unbind"]
+    assert complete("dpdk-ioasid", "check", "--j") == ["--json"]
+    assert complete("dpdk-ioasid", "run", "--ioasid-mode", "") == ["auto", "container", "native"]
+    assert "dpdk-testpmd" in complete("dpdk-ioasid", "run", "--", "dpdk-test")
+    assert complete("dpdk-ioasid", "nosuch", "") == []
+
+
+def test_completion_of_devices():
+    """A colon ends a word for readline: the words are put together, the reply is the rest."""
+    devices = sorted(os.listdir("/sys/bus/pci/devices"))
+    if not devices:
+        pytest.skip("no PCI devices here")
+    assert complete("dpdk-ioasid", "check", "") == devices
+    domain, bus, rest = devices[0].split(":")
+    assert rest in complete("dpdk-ioasid", "bind", domain, ":", bus, ":", rest[0])
+
+
+# ---- run
+
+def test_run_refuses_what_it_cannot_serve(tmp_path):
+    assert "does not use DPDK's shared libraries" in run("run", "--", "/bin/ls", status=125)
+    assert "nosuchprogram: No such file" in run("run", "nosuchprogram", status=127)
+    assert "Permission denied" in run("run", "/etc/passwd", status=126)
+    assert "which application?" in run("run", "--", status=125)
+    run("run", "--nonsense", "--", "dpdk-testpmd", status=125)
+    assert "white space" in run("run", "--ioasid-dev", "/dev/a b", "dpdk-testpmd", status=125)
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\nexec dpdk-testpmd\n")
+    script.chmod(0o755)
+    assert "is a script" in run("run", str(script), status=125)
+
+
+def test_run_refuses_a_static_program(tmp_path):
+    source, program = tmp_path / "static.c", tmp_path / "static"
+    source.write_text("int main(void) { return 0; }\n")
+    subprocess.run(["cc", "-static", "-o", program, source], check=True)
+    assert "librte_iommu_ioasid.a" in run("run", str(program), status=125)
+
+
+def test_run_looks_for_a_plugin_of_the_same_abi(tmp_path):
+    """A plugin for another DPDK: an object that needs a librte_eal.so.99."""
+    (tmp_path / "empty.c").write_text("")
+    eal, other = tmp_path / "librte_eal.so.99", tmp_path / "other.so"
+    compiler = ["cc", "-shared", "-o"]
+    subprocess.run([*compiler, eal, "-Wl,-soname,librte_eal.so.99", tmp_path / "empty.c"],
+                   check=True)
+    subprocess.run([*compiler, other, tmp_path / "empty.c", "-Wl,--no-as-needed", eal], check=True)
+    text = run("run", "dpdk-testpmd", status=125, env={"DPDK_IOASID_PLUGIN": str(other)})
+    assert "is for ABI 99" in text and "uses DPDK's ABI " in text
+    text = run("run", "dpdk-testpmd", status=125, env={"DPDK_IOASID_PLUGIN": "/nowhere/x.so"})
+    assert "is not in /nowhere/x.so" in text
+
+
+@pytest.mark.skipif(os.environ.get("DPDK_IOASID_SANITIZED") == "1",
+                    reason="a plugin with sanitizers cannot be preloaded into other programs")
+def test_run_changes_the_environment_only():
+    """The application's --help lists the plugin's options; what was preloaded stays so."""
+    text = run("run", "--allow-insecure-vfio", "--", "dpdk-testpmd", "--help", status=0)
+    assert "--ioasid-mode" in text
+    text = run("run", "--ioasid-mode=nonsense", "dpdk-testpmd", "--no-pci", "--no-huge",
+               status=1, env={"DPDK_IOASID_OPTS": "--allow-insecure-vfio"})
+    assert '--ioasid-mode "nonsense": give auto, native or container' in text
+
+
+# ---- check
+
+def test_check_isolated(root):
+    devices, machine = check(root, NIC)
+    [device] = devices.values()
+    assert device["verdict"] == "isolated"
+    assert device["group"]["number"] == 2 and device["group"]["iommu"] == "dmar0"
+    assert device["group"]["type"] == "DMA-FQ" and device["numa_node"] == 0
+    assert device["group"]["reserved"] == [
+        {"start": "0xfee00000", "last": "0xfeefffff", "type": "msi"}]
+    if os.geteuid() == 0:
+        assert device["next"] == [
+            f"dpdk-ioasid bind {NIC}",
+            f"dpdk-ioasid run -- dpdk-testpmd -a {NIC} --iova-mode=va -- -i"]
+    else:
+        assert device["next"] == [f"sudo dpdk-ioasid bind {NIC}", f"dpdk-ioasid check {NIC}"]
+    assert machine["kernel"] == "6.12.1-fake"
+    assert machine["iommus"] == [{"name": "dmar0", "type": "intel-iommu", "width": 48}]
+    assert machine["interrupts"]["remapped"] is True
+    assert [dpdk["releases"] for dpdk in machine["dpdk"]] == ["22.11 to 23.07"]
+    assert machine["plugin"]["path"] == PLUGIN
+
+
+def test_check_tree_and_acs(root):
+    devices, _ = check(root, NIC)
+    [port] = devices[NIC]["group"]["tree"]
+    assert (port["bdf"], port["member"], port["state"]) == (PORT, False, "not in the group")
+    assert port["acs"] == {"source_validation": True, "request_redirect": True,
+                           "completion_redirect": True, "upstream_forwarding": True}
+    [nic] = port["children"]
+    assert (nic["bdf"], nic["member"], nic["state"]) == (NIC, True, "this device")
+    assert not nic["children"]
+
+
+def test_check_shared(root):
+    devices, _ = check(root, GROUP_NIC, status=1)
+    device = devices[GROUP_NIC]
+    assert device["verdict"] == "shared" and f"-a {GROUP_HD}" in device["reason"]
+    assert [other["bdf"] for other in device["others"]] == [GROUP_HD]
+    [bridge] = device["group"]["tree"]
+    assert (bridge["state"], bridge["acs"]) == ("bridge, exempt", False)
+    states = {child["bdf"]: child["state"] for child in bridge["children"]}
+    assert states[GROUP_HD].startswith("at risk unless named: unbound")
+    assert f"dpdk-ioasid bind {GROUP_NIC} {GROUP_HD}" in device["next"][0]
+    if os.geteuid() == 0:
+        assert f"-a {GROUP_NIC} -a {GROUP_HD} --iova-mode=va" in device["next"][-1]
+
+
+def test_check_disk_of_the_group_in_use(root):
+    """The NIC-and-disk case: no software can help."""
+    root.disk(root.hd, "sdx")
+    root.write("proc/self/mountinfo", "9 1 8:0 / /home rw - ext4 /dev/sdx rw\n")
+    devices, _ = check(root, GROUP_NIC, status=1)
+    assert devices[GROUP_NIC]["verdict"] == "cannot"
+    assert "disk sdx is mounted at /home" in devices[GROUP_NIC]["reason"]
+    assert "move the card" in devices[GROUP_NIC]["reason"]
+    assert not devices[GROUP_NIC]["next"]
+
+
+def test_check_sibling_on_a_kernel_driver(root):
+    root.bind(GROUP_HD, root.hd, "mpt3sas")
+    devices, _ = check(root, GROUP_NIC, status=1)
+    [bridge] = devices[GROUP_NIC]["group"]["tree"]
+    assert bridge["children"][1]["state"].startswith("in the way")
+
+
+def test_check_no_iommu(root):
+    root.device("0000:03:00.0")
+    devices, _ = check(root, "3:0.0", status=1)
+    assert devices["0000:03:00.0"]["verdict"] == "cannot"
+    assert "switch the IOMMU on" in devices["0000:03:00.0"]["reason"]
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_check_interrupts_not_remapped(root, allowed):
+    root.write("proc/interrupts", "  CPU0\n 0:  1 IO-APIC  2-edge  timer\n")
+    root.write("sys/module/iommufd/parameters/allow_unsafe_interrupts", "Y\n" if allowed else "N\n")
+    devices, _ = check(root, NIC, status=0 if allowed else 1)
+    assert devices[NIC]["verdict"] == ("isolated" if allowed else "cannot")
+    where = devices[NIC]["notes"] if allowed else [devices[NIC]["reason"]]
+    assert any("interrupt" in text for text in where)
+
+
+def test_check_rmrr(root):
+    root.write("sys/kernel/iommu_groups/2/reserved_regions",
+               "0x0000000000001000 0x0000000000001fff direct\n")
+    devices, _ = check(root, NIC, status=1)
+    assert "1:1 map of 0x1000-0x1fff" in devices[NIC]["reason"]
+
+
+def test_check_bridge(root):
+    devices, _ = check(root, PORT, status=1)
+    assert devices[PORT]["verdict"] == "cannot" and "bridge" in devices[PORT]["reason"]
+
+
+@pytest.mark.parametrize("file, text, kind, width", [
+    ("intel-iommu/cap", "d2008c222f0606", "intel-iommu", 48),
+    ("intel-iommu/cap", "d2008c22260206", "intel-iommu", 39),  # three levels only
+    ("intel-iommu/cap", "d2008c22380e06", "intel-iommu", 57),  # five
+    ("intel-iommu/cap", "d2008c22290606", "intel-iommu", 42),  # fewer bits than levels give
+    ("amd-iommu/features", "800:0", "amd-iommu", 64),
+    ("amd-iommu/features", "400:0", "amd-iommu", 57),
+    ("amd-iommu/features", "0", "amd-iommu", 48),
+    ("devices", "", "other", None),
+])
+def test_check_iommu_width(root, file, text, kind, width):
+    shutil.rmtree(root.path("sys/class/iommu/dmar0"))
+    root.write(f"sys/class/iommu/dmar0/{file}", text + "\n")
+    _, machine = check(root, NIC)
+    assert machine["iommus"] == [{"name": "dmar0", "type": kind, "width": width}]
+
+
+def test_check_without_protection(root):
+    """VFIO's own groups are none."""
+    root.write("sys/kernel/iommu_groups/2/name", "vfio-noiommu\n")
+    root.write("sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "Y\n")
+    devices, machine = check(root, NIC, status=1)
+    assert machine["vfio"]["no_iommu"] and devices[NIC]["verdict"] == "cannot"
+
+
+def test_check_acs_that_may_not_be_read(root):
+    """Who is not root gets 64 bytes of the configuration space."""
+    path = root.path(f"sys/bus/pci/devices/{PORT}/config")
+    os.truncate(path, 64)
+    devices, _ = check(root, NIC)
+    assert devices[NIC]["group"]["tree"][0]["acs"] is None
+    assert devices[NIC]["verdict"] == "isolated"
+
+
+def test_check_kernel_without_cdevs(root):
+    root.write("boot/config-6.12.1-fake", "CONFIG_VFIO=m\n# CONFIG_VFIO_DEVICE_CDEV is not set\n")
+    devices, machine = check(root, NIC)
+    assert machine["iommufd"]["cdev"] is False
+    assert any("no device cdevs" in note for note in devices[NIC]["notes"])
+    root.write("boot/config-6.12.1-fake", "CONFIG_VFIO_DEVICE_CDEV=y\n")
+    devices, machine = check(root, NIC)
+    assert machine["iommufd"]["cdev"] is True and not devices[NIC]["notes"]
+
+
+@pytest.mark.parametrize("release, checked", [("6.16.9", False), ("6.17.0-rc1", True),
+                                              ("7.3.2", True)])
+def test_check_vf_tokens(root, release, checked):
+    root.write("proc/sys/kernel/osrelease", release + "\n")
+    _, machine = check(root, NIC)
+    assert machine["iommufd"]["vf_token"] is checked
+
+
+def test_check_modules_to_load(root):
+    root.remove("dev/iommu")
+    shutil.rmtree(root.path("sys/bus/pci/drivers/vfio-pci"))
+    root.write("lib/modules/6.12.1-fake/kernel/drivers/iommu/iommufd/iommufd.ko.xz", "")
+    devices, _ = check(root, NIC)
+    assert [line.removeprefix("sudo ") for line in devices[NIC]["next"][:2]] == [
+        "modprobe vfio-pci", "modprobe iommufd"]
+
+
+def test_check_without_dpdk(root):
+    root.remove("usr/lib/x86_64-linux-gnu/librte_eal.so.23")
+    devices, machine = check(root, NIC)
+    assert machine["dpdk"] == []
+    assert "no DPDK with shared libraries is installed" in devices[NIC]["notes"]
+
+
+def test_check_kernel_without_iommufd(root):
+    root.remove("dev/iommu")
+    devices, machine = check(root, NIC)
+    assert machine["iommufd"]["node"] is None
+    assert any("no iommufd" in note for note in devices[NIC]["notes"])
+
+
+def test_check_memory(root):
+    root.hugepages(0)
+    devices, _ = check(root, NIC)
+    assert any("dpdk-hugepages.py --setup" in line for line in devices[NIC]["next"])
+    root.hugepages(512)
+    root.write("proc/self/status", "CapEff:\t0000000000000000\n")
+    text = subprocess.run(["bash", "-c", 'ulimit -l 64; exec "$0" check "$1"', COMMAND, NIC],
+                          env={**os.environ, "DPDK_IOASID_ROOT": root.root}, check=True, text=True,
+                          stdout=subprocess.PIPE).stdout
+    assert "64 KiB; hugepages: 1 GiB" in text and f"ulimit -l {1024 * 1024 + 65536}" in text
+
+
+def test_check_cdev_and_which_are_shown(root):
+    root.device("0000:05:00.0", group=5, class_code=0x120000, driver="vfio-pci")
+    root.device("0000:06:00.0", group=6, class_code=0x0c0330)
+    devices, machine = check(root)
+    assert list(devices) == [NIC, GROUP_NIC, "0000:05:00.0"]
+    assert machine["iommufd"]["cdev"] is True
+    assert devices["0000:05:00.0"]["cdev"] == "/dev/vfio/devices/vfio0"
+    assert devices["0000:05:00.0"]["cdev_access"] is True
+    devices, _ = check(root, "--all")
+    assert list(devices) == [NIC, GROUP_NIC, GROUP_HD, "0000:05:00.0", "0000:06:00.0"]
+
+
+def test_check_nothing_there(tmp_path):
+    text = run("check", env={"DPDK_IOASID_ROOT": str(tmp_path)})
+    assert "no devices of the kind" in text
+
+
+def test_check_here():
+    """Whatever machine the tests run on."""
+    result = json.loads(run("check", "--all", "--json", both=False))
+    assert result["machine"]["kernel"] == os.uname().release
+    for device in result["devices"]:
+        assert device["verdict"] in ("isolated", "shared", "cannot")
+
+
+def test_no_colours_but_on_a_terminal(root):
+    assert "\033" not in run("check", root=root)
+    script = subprocess.run(["script", "-qec", f"{COMMAND} check {NIC}", "/dev/null"], check=False,
+                            env={**os.environ, "DPDK_IOASID_ROOT": root.root, "TERM": "xterm"},
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    assert "\033[32misolated\033[0m" in script.stdout
+
+
+# ---- bind and unbind: what is refused (the rest needs a kernel)
+
+def untouched(root, bdf):
+    with open(root.path("sys/bus/pci/devices", bdf, "driver_override"), encoding="ascii") as file:
+        return file.read() == "(null)\n"
+
+
+@pytest.mark.parametrize("use", ["mounted", "by name", "partition", "swap", "holder", "nvme"])
+def test_bind_refuses_a_disk_in_use(root, use):
+    root.disk(root.hd, "sdx")
+    if use == "mounted":
+        root.write("proc/self/mountinfo", "9 1 8:0 / /home rw,x shared:1 - ext4 /dev/root rw\n")
+    elif use == "by name":
+        root.write("proc/self/mountinfo", "9 1 0:40 / /home rw - btrfs /dev/sdx rw\n")
+    elif use == "partition":
+        root.disk(f"{root.hd}/block/sdx", "sdx1", "8:1")
+        root.write("proc/self/mountinfo", "9 1 8:1 / /home rw - ext4 /dev/sdx1 rw\n")
+    elif use == "swap":
+        root.write("proc/swaps", "Filename Type\n/dev/sdx partition 1 0 -2\n")
+    elif use == "holder":
+        root.write(f"{root.hd}/block/sdx/holders/dm-0", "")
+    else:
+        subsystem = "sys/devices/virtual/nvme-subsystem/nvme-subsys0"
+        root.write(f"{subsystem}/nvme0n1/dev", "259:0\n")
+        root.link("sys/class/block/nvme0n1", f"{subsystem}/nvme0n1")
+        os.makedirs(root.path(root.hd, "nvme/nvme0"))
+        root.link(f"{subsystem}/nvme0", f"{root.hd}/nvme/nvme0")
+        root.write("proc/self/mountinfo", "9 1 259:0 / /home rw - ext4 /dev/nvme0n1 rw\n")
+    for bdfs in (GROUP_NIC, GROUP_HD), (GROUP_HD, GROUP_NIC):
+        text = run("bind", *bdfs, root=root, status=1)
+        assert f"{GROUP_HD}: is in use, disk" in text and "--force" in text
+        assert untouched(root, GROUP_HD) and untouched(root, GROUP_NIC)
+
+
+def test_bind_refuses_an_interface_in_use(root):
+    """lo has an address wherever the test runs."""
+    root.interface(f"sys/devices/pci0000:00/{PORT}/{NIC}", "lo")
+    assert "network interface lo has the address 127.0.0.1" in run("bind", NIC, root=root, status=1)
+    root.interface(f"sys/devices/pci0000:00/{BRIDGE}/{GROUP_NIC}", "enslaved")
+    root.write(f"sys/devices/pci0000:00/{BRIDGE}/{GROUP_NIC}/net/enslaved/upper_br0", "")
+    assert "enslaved is part of br0" in run("bind", GROUP_NIC, root=root, status=1)
+    assert untouched(root, NIC) and untouched(root, GROUP_NIC)
+    # Nobody takes it in a machine of files, but it was tried.
+    assert "vfio-pci did not take it" in run("bind", "--force", NIC, root=root, status=1)
+    assert not untouched(root, NIC)
+
+
+def test_bind_refuses_bridges(root):
+    assert "is a bridge" in run("bind", PORT, root=root, status=1)
+
+
+def test_bind_shows_the_group(root):
+    root.device("0000:07:00.0", group=7, driver="vfio-pci")
+    root.device("0000:07:00.1", group=7, class_code=0x010000)
+    text = run("bind", "07:00.0", root=root)
+    assert "IOMMU group 7\n" in text and "0000:07:00.1" in text
+    assert "  dpdk-ioasid bind 0000:07:00.1\n" in text
+
+
+def test_bind_offers_permanence_where_driverctl_is(root, tmp_path):
+    root.device("0000:07:00.0", group=7, driver="vfio-pci")
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    assert "driverctl" not in run("bind", "07:00.0", root=root, env={"PATH": str(directory)})
+    (directory / "driverctl").write_text("#!/bin/sh\n")
+    (directory / "driverctl").chmod(0o755)
+    text = run("bind", "07:00.0", root=root, env={"PATH": str(directory)})
+    assert "  driverctl set-override 0000:07:00.0 vfio-pci\n" in text
+
+
+def test_unbind_refuses_other_drivers(root):
+    root.bind(GROUP_HD, root.hd, "mpt3sas")
+    assert "is not on vfio-pci but on mpt3sas" in run("unbind", GROUP_HD, root=root, status=1)
+    assert untouched(root, GROUP_HD)
+
+
+# ---- cdi
+
+def test_cdi(root, tmp_path):
+    root.device("0000:05:00.0", group=5, driver="vfio-pci")
+    spec = json.loads(run("cdi", "--json", "5:0.0", root=root))
+    assert spec == {
+        "cdiVersion": "0.5.0",
+        "kind": "dpdk-ioasid/pci",
+        "devices": [{"name": "0000:05:00.0", "containerEdits": {"deviceNodes": [
+            {"path": "/dev/vfio/devices/vfio0", "permissions": "rw"}]}}],
+        "containerEdits": {
+            "env": [f"LD_PRELOAD={PLUGIN}"],
+            "deviceNodes": [{"path": "/dev/iommu", "permissions": "rw"}],
+            "mounts": [{"hostPath": path, "containerPath": path,
+                        "options": ["bind", access, "nosuid", "nodev"]}
+                       for path, access in ((PLUGIN, "ro"), ("/dev/hugepages", "rw"))],
+        },
+    }
+    yaml = pytest.importorskip("yaml")
+    assert yaml.safe_load(run("cdi", "5:0.0", root=root)) == spec
+    file = tmp_path / "spec.yaml"
+    assert run("cdi", "--output", str(file), "5:0.0", root=root) == ""
+    assert yaml.safe_load(file.read_text()) == spec
+    run("cdi", "--output", "/nowhere/spec.yaml", "5:0.0", root=root, status=1)
+
+
+def test_cdi_group(root):
+    assert "has no VFIO device node" in run("cdi", NIC, root=root, status=1)
+    root.device("0000:07:00.0", group=7, driver="vfio-pci")
+    root.device("0000:07:00.1", group=7, driver="vfio-pci", class_code=0x010000)
+    text = run("cdi", "7:0.0", root=root, status=1)
+    assert "refused: 0000:07:00.1 of its IOMMU group 7" in text and "cdiVersion" not in text
+    both = json.loads(run("cdi", "-j", "7:0.0", "7:0.1", root=root))
+    for device in both["devices"]:
+        assert [node["path"] for node in device["containerEdits"]["deviceNodes"]] == [
+            "/dev/vfio/devices/vfio0", "/dev/vfio/devices/vfio1"]
+    risk = json.loads(run("cdi", "-j", "--allow-insecure-vfio", "7:0.0", root=root, both=False))
+    assert risk["devices"][0]["containerEdits"]["deviceNodes"] == [
+        {"path": "/dev/vfio/devices/vfio0", "permissions": "rw"}]
+    assert "DPDK_IOASID_OPTS=--allow-insecure-vfio" in risk["containerEdits"]["env"]
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[1:], __file__]))
