@@ -159,15 +159,14 @@ compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* One of the times, which stands at an offset in a result. */
 static json_t *
-spread(const struct tries *tries, size_t offset)
+spread(const struct tries *tries, enum bench_time time)
 {
 	double v[MAX_REPEAT], median;
 	const unsigned int n = tries->n;
 
 	for (unsigned int i = 0; i < n; i++)
-		v[i] = *(const double *)((const char *)&tries->results[i] + offset);
+		v[i] = tries->results[i].ms[time];
 	qsort(v, n, sizeof(v[0]), compare);
 	median = n % 2 == 1 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 	return json_pack("{s:f, s:f, s:f}", "median", median, "min", v[0], "max", v[n - 1]);
@@ -194,9 +193,9 @@ describe(const struct bench_way *way, const struct tries *tries)
 									  : strerror(-tries->ret)));
 		return o;
 	}
-	json_object_set_new(o, "map_ms", spread(tries, offsetof(struct bench_result, map_ms)));
-	json_object_set_new(o, "unmap_ms", spread(tries, offsetof(struct bench_result, unmap_ms)));
-	json_object_set_new(o, "exit_ms", spread(tries, offsetof(struct bench_result, exit_ms)));
+	json_object_set_new(o, "map_ms", spread(tries, BENCH_MAP));
+	json_object_set_new(o, "unmap_ms", spread(tries, BENCH_UNMAP));
+	json_object_set_new(o, "exit_ms", spread(tries, BENCH_EXIT));
 	json_object_set_new(o, "calls", json_integer((json_int_t)last->calls));
 	json_object_set_new(o, "pinned_bytes", json_integer((json_int_t)last->pinned));
 	json_object_set_new(o, "entries", entries(last));

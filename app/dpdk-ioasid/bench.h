@@ -31,10 +31,11 @@ struct bench_way {
 extern const struct bench_way bench_ways[];
 extern const unsigned int bench_nways;
 
+/* What takes time; BENCH_EXIT: to close all with the memory mapped. */
+enum bench_time { BENCH_MAP, BENCH_UNMAP, BENCH_EXIT, BENCH_NTIMES };
+
 struct bench_result {
-	double map_ms;
-	double unmap_ms;
-	double exit_ms;      /* to close all with the memory mapped */
+	double ms[BENCH_NTIMES];
 	uint64_t calls;      /* of map */
 	uint64_t pinned;     /* bytes, by the kernel's account of the process */
 	uint64_t entries[3]; /* of the IOMMU's page table: 4 KiB, 2 MiB, 1 GiB */

@@ -164,7 +164,7 @@ map_all(const struct space *s, struct bench_result *result)
 		ret = s->way->type1 ? map_type1(s, at, step) : map_iommufd(s, at, step);
 		result->calls++;
 	}
-	result->map_ms = now_ms() - begin;
+	result->ms[BENCH_MAP] = now_ms() - begin;
 	return ret;
 }
 
@@ -183,7 +183,7 @@ unmap_all(const struct space *s, struct bench_result *result)
 		ret = ioasid_unmap(s->ctx, s->ioasid, s->mem->va, s->mem->length);
 	else if (ioctl(s->container, VFIO_IOMMU_UNMAP_DMA, &arg) < 0)
 		ret = complain_of(s, "VFIO_IOMMU_UNMAP_DMA", errno);
-	result->unmap_ms = now_ms() - begin;
+	result->ms[BENCH_UNMAP] = now_ms() - begin;
 	return ret;
 }
 
@@ -271,6 +271,6 @@ bench_way_run(const struct bench_way *way, const char *bdf, const struct bench_m
 		ret = measure(&s, result);
 	begin = now_ms();
 	close_all(&s);
-	result->exit_ms = now_ms() - begin;
+	result->ms[BENCH_EXIT] = now_ms() - begin;
 	return ret;
 }
