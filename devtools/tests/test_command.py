@@ -213,10 +213,18 @@ def test_bind_nic_with_an_address(lab):
 # ---- udev's rules, as udev reads them
 
 @pytest.mark.one_kernel
-def test_udev_rules(lab):
+@pytest.fixture
+def udev_rules():
+    """As installed: the rules, and the group that they name."""
     subprocess.run(["groupadd", "--system", "vfio"], check=True)
     os.makedirs("/run/udev/rules.d", exist_ok=True)
-    shutil.copy("udev/60-dpdk-ioasid.rules", "/run/udev/rules.d")
+    rules = shutil.copy("udev/60-dpdk-ioasid.rules", "/run/udev/rules.d")
+    yield
+    os.unlink(rules)
+    subprocess.run(["groupdel", "vfio"], check=True)
+
+
+def test_udev_rules(lab, udev_rules):
     group = grp.getgrnam("vfio").gr_gid
     cdev = os.path.basename(pci.cdev(lab.NIC0))
     for path in ("/sys/class/misc/iommu", f"/sys/class/vfio-dev/{cdev}"):
