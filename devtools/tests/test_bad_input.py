@@ -32,6 +32,7 @@ def test_no_such_device(lab):
         testpmd.quit()
 
 
+@pytest.mark.one_kernel
 def test_device_without_vfio_driver_is_skipped(lab):
     """As stock EAL does."""
     pci.unbind(lab.NIC1)

@@ -212,7 +212,6 @@ def test_bind_nic_with_an_address(lab):
 
 # ---- udev's rules, as udev reads them
 
-@pytest.mark.one_kernel
 @pytest.fixture
 def udev_rules():
     """As installed: the rules, and the group that they name."""
@@ -224,6 +223,7 @@ def udev_rules():
     subprocess.run(["groupdel", "vfio"], check=True)
 
 
+@pytest.mark.one_kernel
 def test_udev_rules(lab, udev_rules):
     group = grp.getgrnam("vfio").gr_gid
     cdev = os.path.basename(pci.cdev(lab.NIC0))

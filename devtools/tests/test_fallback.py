@@ -34,6 +34,7 @@ def test_no_nodes_falls_back(lab, no_iommufd):
         testpmd.quit()
 
 
+@pytest.mark.one_kernel
 def test_rule_holds_in_the_fallback(lab, no_iommufd):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     with Testpmd(*allow(lab.GROUP_NIC), *COMMON, app=NOT_STARTED) as testpmd:
@@ -56,6 +57,7 @@ def test_rule_holds_in_the_fallback(lab, no_iommufd):
         testpmd.quit()
 
 
+@pytest.mark.one_kernel
 def test_mode_container(lab):
     with Testpmd(*allow(lab.NIC0, lab.NIC1), *COMMON, "--ioasid-mode", "container") as testpmd:
         testpmd.started()
@@ -64,6 +66,7 @@ def test_mode_container(lab):
         testpmd.quit()
 
 
+@pytest.mark.one_kernel
 def test_mode_native_without_iommufd(lab, no_iommufd):
     with Testpmd(*allow(lab.NIC0), *COMMON, "--ioasid-mode=native", app=NOT_STARTED) as testpmd:
         testpmd.started()

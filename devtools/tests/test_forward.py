@@ -82,7 +82,7 @@ def test_e1000e(lab):
 def test_start_quit_ten_times(lab):
     for _ in range(10):
         with Testpmd(*allow(lab.NIC0, lab.NIC1), "--iova-mode=va", "-m", "128",
-                     app=["--disable-link-check"]) as testpmd:
+                     app=["--disable-device-start"]) as testpmd:
             testpmd.started()
             assert testpmd.ports() == [lab.NIC0, lab.NIC1]
             testpmd.quit()
