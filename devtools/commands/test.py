@@ -33,9 +33,12 @@ E1000E = [arg for number in (0, 1) for arg in (
 BOOT_TIMEOUT = 2400
 # The directory with the Debian packages, once they are built.
 PACKAGES = []
-# A second machine, for what cannot be in the first.
-NARROW = ["--qemu-arg=-global", "--qemu-arg=intel-iommu.aw-bits=39",
-          "--mem=6G", "--append=hugepagesz=1G hugepages=2", "--hugepages=128"]
+# Further machines, for what cannot be in the first: directory of the tests, options of the lab.
+OTHER_MACHINES = {
+    "narrow": ["--qemu-arg=-global", "--qemu-arg=intel-iommu.aw-bits=39",
+               "--mem=6G", "--append=hugepagesz=1G hugepages=2", "--hugepages=128"],
+    "noiommu": ["--append=intel_iommu=off"],
+}
 
 
 class Count:
@@ -198,10 +201,12 @@ def lab(count, kernels):
             say(f"(not again: those that are the same on every kernel, done on {kernels[0]})")
         selection = ["-m", "not one_kernel"] if repeated else []
         lab_tests(count, f"lab, kernel {kernel}", "build/test-gcc",
-                  [*selection, "devtools/tests", "--ignore=devtools/tests/narrow"],
+                  [*selection, "devtools/tests",
+                   *(f"--ignore=devtools/tests/{name}" for name in OTHER_MACHINES)],
                   ["--kernel", kernel, *(f"--qemu-arg={arg}" for arg in E1000E)])
-        lab_tests(count, f"lab, kernel {kernel}, narrow machine", "build/test-gcc",
-                  [*selection, "devtools/tests/narrow"], ["--kernel", kernel, *NARROW])
+        for name, machine in OTHER_MACHINES.items():
+            lab_tests(count, f"lab, kernel {kernel}, machine {name}", "build/test-gcc",
+                      [*selection, f"devtools/tests/{name}"], ["--kernel", kernel, *machine])
 
 
 def lab_tests(count, what, directory, tests, options):

@@ -26,6 +26,7 @@
 #include "log.h"
 #include "memory.h"
 #include "multiprocess.h"
+#include "noiommu.h"
 #include "options.h"
 #include "space.h"
 #include "stock.h"
@@ -112,6 +113,14 @@ setup(const char *sysfs, const char *bdf, int *fd)
 
 	if (is_secondary())
 		return multiprocess_setup_device(bdf, fd);
+	if (noiommu_device(sysfs, bdf)) {
+		IOASID_LOG(ERR,
+			   "%s refused: there is no IOMMU behind it (VFIO's no-IOMMU mode), so it "
+			   "cannot have an I/O\n  address space. Switch the IOMMU on, or see "
+			   "--ioasid-mode container",
+			   bdf);
+		return -EPERM;
+	}
 	ret = space_open();
 	if (ret < 0) {
 		IOASID_LOG(ERR, "%s", ioasid_error());

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "group_report.h"
 #include "interpose.h"
 #include "log.h"
+#include "noiommu.h"
 #include "options.h"
 #include "space.h"
 #include "stock.h"
@@ -70,8 +70,6 @@ kernel_has_no_iommufd(void)
 {
 	int ret;
 
-	if (options.dev != NULL || given_ioasid() >= 0)
-		return false;
 	/* A secondary has no address space of its own: it looks, and opens nothing. */
 	if (rte_eal_process_type() == RTE_PROC_SECONDARY)
 		return access("/dev/ioasid", F_OK) < 0 && access("/dev/iommu", F_OK) < 0;
@@ -79,12 +77,29 @@ kernel_has_no_iommufd(void)
 	return ret == -ENOENT || ret == -ENODEV || ret == -ENXIO;
 }
 
+/* Why stock EAL is to do the work; NULL: it is not. */
+static const char *
+reason(void)
+{
+	if (options.mode == MODE_CONTAINER)
+		return "--ioasid-mode container";
+	/* Who names the node wants it. */
+	if (options.mode == MODE_NATIVE || options.dev != NULL || given_ioasid() >= 0)
+		return NULL;
+	if (noiommu_machine())
+		return "this machine has no IOMMU, or it is off (VFIO's no-IOMMU mode)";
+	return kernel_has_no_iommufd() ? "this kernel has no iommufd (/dev/iommu)" : NULL;
+}
+
 static void
 decide(void)
 {
+	const char *why;
+
 	/* Bad words were told by whoever asked first, and end EAL's start. */
 	(void)options_env();
-	if (options.mode == MODE_NATIVE || (options.mode == MODE_AUTO && !kernel_has_no_iommufd()))
+	why = reason();
+	if (why == NULL)
 		return;
 	if (!find_functions()) {
 		IOASID_LOG(ERR, "EAL's own VFIO cannot be found behind the plugin: is the "
@@ -94,9 +109,7 @@ decide(void)
 	if (options.window.length > 0)
 		IOASID_LOG(WARNING, "--ioasid-iova-window is not known to EAL's own VFIO: ignored");
 	in_charge = true;
-	IOASID_LOG(NOTICE, "%s: EAL's own VFIO groups and containers are used",
-		   options.mode == MODE_AUTO ? "this kernel has no iommufd (/dev/iommu)"
-					     : "--ioasid-mode container");
+	IOASID_LOG(NOTICE, "%s: EAL's own VFIO groups and containers are used", why);
 	given_report_stock();
 }
 
@@ -158,50 +171,14 @@ at_risk(const struct ioasid_member *m)
 	return !m->bridge && !(on_vfio_driver(m) && explicit_set_has(m));
 }
 
-/* VFIO gives a device without IOMMU a group of this name. */
-static bool
-is_noiommu(const char *sysfs, const char *bdf)
-{
-	char path[PATH_MAX], name[32] = "";
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s/iommu_group/name", sysfs, bdf);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return false;
-	if (fgets(name, sizeof(name), f) == NULL)
-		name[0] = '\0';
-	fclose(f);
-	return strncmp(name, "vfio-noiommu", strlen("vfio-noiommu")) == 0;
-}
-
-static int
-check_noiommu(const char *bdf)
-{
-	if (!options.allow_insecure) {
-		IOASID_LOG(
-			ERR,
-			"%s refused: there is no IOMMU behind it (VFIO's no-IOMMU mode), it could "
-			"reach all\n  memory of this machine. Switch the IOMMU on, or accept the "
-			"risk: --allow-insecure-vfio",
-			bdf);
-		return -EPERM;
-	}
-	IOASID_LOG(WARNING,
-		   "%s has NO IOMMU: it can reach ALL memory of this machine "
-		   "(--allow-insecure-vfio)",
-		   bdf);
-	return 0;
-}
-
 int
 stock_check_group(const char *sysfs, const char *bdf)
 {
 	struct ioasid_group *group;
 	int ret;
 
-	if (is_noiommu(sysfs, bdf))
-		return check_noiommu(bdf);
+	if (noiommu_device(sysfs, bdf))
+		return noiommu_check(bdf);
 	ret = ioasid_group_read(sysfs, bdf, &group);
 	if (ret < 0) {
 		IOASID_LOG(ERR, "%s", ioasid_error());
