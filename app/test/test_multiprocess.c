@@ -418,7 +418,7 @@ a_name_is_only_looked_up(void **state)
 	m.device_id = m.ioasid = UINT32_MAX;
 	for (size_t i = 0; i < RTE_DIM(names); i++) {
 		memset(m.bdf, 0xee, sizeof(m.bdf));
-		strcpy(m.bdf, names[i]);
+		snprintf(m.bdf, sizeof(m.bdf), "%s", names[i]);
 		reply = reply_to_message(&m);
 		assert_int_equal(reply.result, -ENODEV);
 		assert_int_equal(reply.device_id, 0);
