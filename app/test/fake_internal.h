@@ -19,7 +19,8 @@ struct area {
 	TAILQ_ENTRY(area) entry; /* in order of IOVA */
 	uint64_t iova;
 	uint64_t last;
-	uint64_t va;
+	uint64_t va; /* or offset in the file */
+	int fd;      /* -1: memory of the process */
 	unsigned int flags;
 };
 

@@ -107,8 +107,11 @@ area_pin(const struct area *area)
 {
 	uint64_t va_last = area->va + (area->last - area->iova);
 
-	if (fake_machine.bad_va != 0 && area->va < fake_machine.bad_va + FAKE_PAGE &&
-	    va_last >= fake_machine.bad_va)
+	if (area->fd >= 0) {
+		if (area->fd != fake_machine.file || va_last >= fake_machine.file_size)
+			return -EINVAL;
+	} else if (fake_machine.bad_va != 0 && area->va < fake_machine.bad_va + FAKE_PAGE &&
+		   va_last >= fake_machine.bad_va)
 		return -EFAULT;
 	if (area_length(area) > fake_machine.memlock ||
 	    pinned > fake_machine.memlock - area_length(area))
@@ -507,35 +510,32 @@ check_iova(const struct ioas *ioas, const struct area *area)
 	return area->va & (align - 1) ? -EINVAL : 0;
 }
 
+/* The checks that MAP and MAP_FILE have in common, in this order. */
 static int
-ioas_map(struct iommufd *ctx, void *arg)
+check_map(struct iommufd *ctx, const struct kabi_map *cmd, struct ioas **ioas)
 {
-	struct kabi_map cmd;
-	struct ioas *ioas;
-	struct area area;
-	uint64_t end;
-	int ret = copy_struct(&cmd, sizeof(cmd), sizeof(cmd), arg);
-
-	if (ret < 0)
-		return ret;
-	if (cmd.flags & ~(KABI_MAP_FIXED_IOVA | KABI_MAP_WRITEABLE | KABI_MAP_READABLE) ||
-	    cmd.reserved != 0)
+	if (cmd->flags & ~(KABI_MAP_FIXED_IOVA | KABI_MAP_WRITEABLE | KABI_MAP_READABLE) ||
+	    cmd->reserved != 0)
 		return -EOPNOTSUPP;
-	if (cmd.iova == UINT64_MAX || cmd.length == UINT64_MAX)
+	if (cmd->iova == UINT64_MAX || cmd->length == UINT64_MAX)
 		return -EOVERFLOW;
-	if (!(cmd.flags & (KABI_MAP_WRITEABLE | KABI_MAP_READABLE)))
+	if (!(cmd->flags & (KABI_MAP_WRITEABLE | KABI_MAP_READABLE)))
 		return -EINVAL;
-	ioas = iommufd_find(ctx, cmd.ioas_id);
-	if (ioas == NULL)
+	*ioas = iommufd_find(ctx, cmd->ioas_id);
+	if (*ioas == NULL)
 		return -ENOENT;
-	if (!(cmd.flags & KABI_MAP_FIXED_IOVA))
-		return -ENOSPC;
-	if (__builtin_add_overflow(cmd.user_va, cmd.length, &end))
-		return -EOVERFLOW;
-	if (cmd.length == 0)
+	return cmd->flags & KABI_MAP_FIXED_IOVA ? 0 : -ENOSPC;
+}
+
+static int
+add_area(struct ioas *ioas, const struct kabi_map *cmd, int fd)
+{
+	struct area area = { .iova = cmd->iova, .va = cmd->user_va, .fd = fd, .flags = cmd->flags };
+	int ret;
+
+	if (cmd->length == 0)
 		return -EINVAL;
-	area = (struct area){ .iova = cmd.iova, .va = cmd.user_va, .flags = cmd.flags };
-	if (__builtin_add_overflow(cmd.iova, cmd.length - 1, &area.last))
+	if (__builtin_add_overflow(cmd->iova, cmd->length - 1, &area.last))
 		return -EOVERFLOW;
 	ret = check_iova(ioas, &area);
 	if (ret == 0 && has_domain(ioas))
@@ -543,6 +543,52 @@ ioas_map(struct iommufd *ctx, void *arg)
 	if (ret == 0)
 		area_insert(ioas, &area);
 	return ret;
+}
+
+static int
+ioas_map(struct iommufd *ctx, void *arg)
+{
+	struct kabi_map cmd;
+	struct ioas *ioas;
+	uint64_t end;
+	int ret = copy_struct(&cmd, sizeof(cmd), sizeof(cmd), arg);
+
+	if (ret == 0)
+		ret = check_map(ctx, &cmd, &ioas);
+	if (ret < 0)
+		return ret;
+	if (__builtin_add_overflow(cmd.user_va, cmd.length, &end))
+		return -EOVERFLOW;
+	return add_area(ioas, &cmd, -1);
+}
+
+/* Whether the file is of a kind that has pages to pin is not looked at before that. */
+static int
+ioas_map_file(struct iommufd *ctx, void *arg)
+{
+	struct kabi_map_file cmd;
+	struct kabi_map map;
+	struct ioas *ioas;
+	uint64_t last;
+	int ret = copy_struct(&cmd, sizeof(cmd), sizeof(cmd), arg);
+
+	if (ret < 0)
+		return ret;
+	map = (struct kabi_map){
+		.flags = cmd.flags,
+		.ioas_id = cmd.ioas_id,
+		.user_va = cmd.start,
+		.length = cmd.length,
+		.iova = cmd.iova,
+	};
+	ret = check_map(ctx, &map, &ioas);
+	if (ret < 0)
+		return ret;
+	if (cmd.length > 0 && __builtin_add_overflow(cmd.start, cmd.length - 1, &last))
+		return -EOVERFLOW;
+	if (cmd.fd <= 0 || (cmd.fd != fake_machine.file && cmd.fd != fake_machine.text_file))
+		return -EBADF;
+	return add_area(ioas, &map, cmd.fd);
 }
 
 /* What comes before an area that the range cuts is gone by then. */
@@ -754,6 +800,8 @@ iommufd_ioctl(struct iommufd *ctx, unsigned long request, void *arg)
 		return ioas_iova_ranges(ctx, arg);
 	case KABI_MAP:
 		return ioas_map(ctx, arg);
+	case KABI_MAP_FILE:
+		return fake_machine.no_map_file ? -ENOTTY : ioas_map_file(ctx, arg);
 	case KABI_UNMAP:
 		return ioas_unmap(ctx, arg);
 	case KABI_HWPT_ALLOC:

@@ -766,7 +766,18 @@ fake_has_area(int iommufd, uint32_t ioas, uint64_t iova, uint64_t va, uint64_t l
 {
 	const struct area *area = find_area(iommufd, ioas, iova);
 
-	return area != NULL && area->va == va && area->last - area->iova + 1 == length;
+	return area != NULL && area->fd < 0 && area->va == va &&
+	       area->last - area->iova + 1 == length;
+}
+
+bool
+fake_has_file_area(int iommufd, uint32_t ioas, uint64_t iova, int fd, uint64_t offset,
+		   uint64_t length)
+{
+	const struct area *area = find_area(iommufd, ioas, iova);
+
+	return area != NULL && area->fd == fd && area->va == offset &&
+	       area->last - area->iova + 1 == length;
 }
 
 unsigned int

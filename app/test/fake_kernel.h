@@ -47,11 +47,15 @@ struct fake_machine {
 	bool has_alias;         /* /dev/ioasid exists; default: only /dev/iommu does */
 	bool has_iommufd;       /* /dev/iommu exists */
 	bool unsafe_msi;        /* interrupts are not isolated: BIND is EPERM */
+	bool no_map_file;       /* older than Linux 6.13: no MAP_FILE */
 	bool not_coherent;      /* the IOMMU does not snoop: BIND is EINVAL */
 	uint64_t aperture_last; /* last IOVA that the IOMMU can translate */
 	uint64_t memlock;       /* bytes that may be pinned */
 	bool asks_token;        /* BIND knows VF tokens, as since Linux 6.17 */
-	uint64_t bad_va;        /* first byte of a hole of one page in the process; 0: none */
+	int file;               /* an fd that can be mapped by file; 0: none */
+	uint64_t file_size;
+	int text_file;   /* an fd of a file of another kind; 0: none */
+	uint64_t bad_va; /* first byte of a hole of one page in the process; 0: none */
 };
 
 extern struct fake_machine fake_machine;
@@ -121,6 +125,8 @@ unsigned int fake_open_files(void);
 bool fake_is_bound(const char *bdf);
 uint32_t fake_attached(const char *bdf); /* id of the IOAS, 0: none */
 unsigned int fake_areas(int iommufd, uint32_t ioas);
+bool fake_has_file_area(int iommufd, uint32_t ioas, uint64_t iova, int fd, uint64_t offset,
+			uint64_t length);
 bool fake_has_area(int iommufd, uint32_t ioas, uint64_t iova, uint64_t va, uint64_t length);
 uint64_t fake_pinned(void);
 uint32_t fake_compat(int iommufd); /* id of the IOAS of VFIO's own calls, 0: none */

@@ -111,6 +111,12 @@ call_map(void)
 }
 
 static int
+call_map_file(void)
+{
+	return ioasid_map_file(ctx, ioas, VA, 4 * PAGE, PAGE, RW, 5, 2 * PAGE);
+}
+
+static int
 call_unmap(void)
 {
 	return ioasid_unmap(ctx, ioas, 0, PAGE);
@@ -126,6 +132,7 @@ struct row {
 };
 
 #define MAP_RANGE   "IOVA 0x4000 length 0x1000 (VA 0x7f0000000000)"
+#define FILE_RANGE  "IOVA 0x4000 length 0x1000 (VA 0x7f0000000000, file 5 offset 0x2000)"
 #define UNMAP_RANGE "IOVA 0x0-0xfff"
 
 /* Before anything is open. */
@@ -193,6 +200,15 @@ static const struct row attach_rows[] = {
 	{ call_map, KABI_MAP, ENOMEM, MAP_RANGE, "memory cgroup", "LimitMEMLOCK=" },
 	{ call_map, KABI_MAP, EOVERFLOW, MAP_RANGE, "wraps around", NULL },
 	{ call_map, KABI_MAP, ENOENT, MAP_RANGE, "no such IOASID", NULL },
+	{ call_map_file, KABI_MAP_FILE, EEXIST, FILE_RANGE, "mapped already", NULL },
+	{ call_map_file, KABI_MAP_FILE, EINVAL, FILE_RANGE, "neither hugetlbfs nor", NULL },
+	{ call_map_file, KABI_MAP_FILE, EINVAL, FILE_RANGE, "too short", NULL },
+	{ call_map_file, KABI_MAP_FILE, EADDRINUSE, FILE_RANGE, "reserved by an attached", NULL },
+	{ call_map_file, KABI_MAP_FILE, EBADF, FILE_RANGE, "not open", NULL },
+	{ call_map_file, KABI_MAP_FILE, ENOMEM, FILE_RANGE, "could not be pinned",
+	  "RLIMIT_MEMLOCK" },
+	{ call_map_file, KABI_MAP_FILE, EOVERFLOW, FILE_RANGE, "or of the file", NULL },
+	{ call_map_file, KABI_MAP_FILE, ENOENT, FILE_RANGE, "no such IOASID", NULL },
 	{ call_unmap, KABI_UNMAP, ENOENT, UNMAP_RANGE, "is not mapped", NULL },
 	{ call_unmap, KABI_UNMAP, ENOENT, UNMAP_RANGE, "part of a larger map", NULL },
 };
@@ -251,6 +267,7 @@ static const struct row unknown_rows[] = {
 	{ call_ranges, KABI_IOVA_RANGES, EIO, "IOASID 1", "the kernel refused", NULL },
 	{ call_allow, KABI_ALLOW_IOVAS, EIO, "IOASID 1", "the kernel refused", NULL },
 	{ call_map, KABI_MAP, EIO, MAP_RANGE, "the kernel refused", NULL },
+	{ call_map_file, KABI_MAP_FILE, EIO, FILE_RANGE, "the kernel refused", NULL },
 	{ call_unmap, KABI_UNMAP, EDEADLK, UNMAP_RANGE, "the kernel refused", NULL },
 };
 

@@ -99,6 +99,12 @@ fields_have_their_places(void **state)
 	CHECK_EQ(offsetof(struct kabi_map, user_va), 16);
 	CHECK_EQ(offsetof(struct kabi_map, length), 24);
 	CHECK_EQ(offsetof(struct kabi_map, iova), 32);
+	CHECK_EQ(offsetof(struct kabi_map_file, flags), 4);
+	CHECK_EQ(offsetof(struct kabi_map_file, ioas_id), 8);
+	CHECK_EQ(offsetof(struct kabi_map_file, fd), 12);
+	CHECK_EQ(offsetof(struct kabi_map_file, start), 16);
+	CHECK_EQ(offsetof(struct kabi_map_file, length), 24);
+	CHECK_EQ(offsetof(struct kabi_map_file, iova), 32);
 	CHECK_EQ(offsetof(struct kabi_unmap, ioas_id), 4);
 	CHECK_EQ(offsetof(struct kabi_unmap, iova), 8);
 	CHECK_EQ(offsetof(struct kabi_unmap, length), 16);
@@ -179,6 +185,17 @@ iommufd_header_agrees(void **state)
 	SAME_FIELD(kabi_map, iommu_ioas_map, user_va, user_va);
 	SAME_FIELD(kabi_map, iommu_ioas_map, length, length);
 	SAME_FIELD(kabi_map, iommu_ioas_map, iova, iova);
+#ifdef HAVE_IOMMU_MAP_FILE
+	SAME(KABI_MAP_FILE, IOMMU_IOAS_MAP_FILE);
+	NOT_LONGER(kabi_map_file, iommu_ioas_map_file);
+	SAME_FIELD(kabi_map_file, iommu_ioas_map_file, size, size);
+	SAME_FIELD(kabi_map_file, iommu_ioas_map_file, flags, flags);
+	SAME_FIELD(kabi_map_file, iommu_ioas_map_file, ioas_id, ioas_id);
+	SAME_FIELD(kabi_map_file, iommu_ioas_map_file, fd, fd);
+	SAME_FIELD(kabi_map_file, iommu_ioas_map_file, start, start);
+	SAME_FIELD(kabi_map_file, iommu_ioas_map_file, length, length);
+	SAME_FIELD(kabi_map_file, iommu_ioas_map_file, iova, iova);
+#endif
 	NOT_LONGER(kabi_unmap, iommu_ioas_unmap);
 	SAME_FIELD(kabi_unmap, iommu_ioas_unmap, size, size);
 	SAME_FIELD(kabi_unmap, iommu_ioas_unmap, ioas_id, ioas_id);

@@ -293,16 +293,6 @@ mapped_bytes_is_the_sum_over_all_ioasids(void **state)
 	CHECK_EQ(ioasid_mapped_bytes(ctx), 0);
 }
 
-/* The fake kernel has no such call; a kernel that has one does not know the flags. */
-static void
-map_file_is_asked_for(void **state)
-{
-	(void)state;
-	CHECK(!ioasid_has_map_file(ctx));
-	fake_fail(KABI_MAP_FILE, 1, EOPNOTSUPP);
-	CHECK(ioasid_has_map_file(ctx));
-}
-
 int
 main(void)
 {
@@ -330,7 +320,6 @@ main(void)
 		TEST(compat_is_one_choice_for_the_context),
 		TEST(compat_tells_kernel_errors),
 		TEST(mapped_bytes_is_the_sum_over_all_ioasids),
-		TEST(map_file_is_asked_for),
 	};
 
 	return cmocka_run_group_tests_name("space", tests, NULL, NULL);

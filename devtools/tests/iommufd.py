@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A client of the kernel's iommufd that shares no code with the plugin."""
 
+import errno
 import fcntl
 import os
 import struct
@@ -9,6 +10,7 @@ import pci
 
 IOMMUFD, VFIO_BASE = ord(";") << 8, (ord(";") << 8) + 100
 IOAS_ALLOC, IOAS_MAP, IOAS_UNMAP = IOMMUFD + 0x81, IOMMUFD + 0x85, IOMMUFD + 0x86
+IOAS_MAP_FILE = IOMMUFD + 0x8f
 BIND, ATTACH = VFIO_BASE + 18, VFIO_BASE + 19
 FIXED_IOVA, WRITEABLE, READABLE = 1, 2, 4
 
@@ -43,3 +45,13 @@ class Iommufd:
     def map(self, ioas, va, iova, length):
         fcntl.ioctl(self.fd, IOAS_MAP, struct.pack(
             "=IIIIQQQ", 40, FIXED_IOVA | WRITEABLE | READABLE, ioas, 0, va, length, iova))
+
+
+def has_map_file():
+    """Whether the kernel maps by file (Linux 6.13): asked with flags that it must refuse."""
+    with open("/dev/iommu", "rb+", buffering=0) as iommu:
+        try:
+            fcntl.ioctl(iommu, IOAS_MAP_FILE, struct.pack("=IIIiQQQ", 40, 0xffffffff, 0, -1, 0, 0, 0))
+        except OSError as error:
+            return error.errno == errno.EOPNOTSUPP
+    raise AssertionError("flags that do not exist were accepted")

@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """An unmodified testpmd forwards packets through one IOASID."""
 
-import re
-
 import pytest
 
-import iommufd
 import pci
-import plugin
 import qmp
 from testpmd import Testpmd, allow
 
@@ -38,21 +34,6 @@ def test_two_nics(lab, iova, memory):
         assert testpmd.ports() == [lab.NIC0, lab.NIC1]
         check_forwarding(testpmd)
         testpmd.quit()
-
-
-def test_one_map_call(lab, tmp_path):
-    """512 MiB that are never freed are one map; two devices share it."""
-    trace = tmp_path / "strace"
-    strace = ["strace", "-f", "--seccomp-bpf", "-e", "trace=ioctl", "-X", "raw", "-o", trace,
-              "-E", f"LD_PRELOAD={plugin.PLUGIN}"]
-    with Testpmd(*allow(lab.NIC0, lab.NIC1), "--iova-mode=va", "-m", "512",
-                 preload=False, wrapper=strace) as testpmd:
-        testpmd.started()
-        assert "512 MiB of DPDK's memory mapped by 1 call(s)" in testpmd.output
-        testpmd.quit()
-    requests = re.findall(r"ioctl\(\w+, (\w+)", trace.read_text())
-    assert requests.count(hex(iommufd.IOAS_MAP)) == 1
-    assert requests.count(hex(iommufd.ATTACH)) == 2
 
 
 def test_link_state_interrupt(lab):

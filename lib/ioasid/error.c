@@ -117,6 +117,18 @@ static const struct {
 	{ CALL_MAP, EOVERFLOW, "wraps around the end of the address space" },
 	{ CALL_MAP, ENOENT, "there is no such IOASID" },
 
+	{ CALL_MAP_FILE, EEXIST, "is mapped already" },
+	{ CALL_MAP_FILE, EINVAL,
+	  "is reserved, beyond what the IOMMU can address, or not a multiple of the "
+	  "page size; or the file is neither hugetlbfs nor shared memory, or too short" },
+	{ CALL_MAP_FILE, EADDRINUSE, "is reserved by an attached device" },
+	{ CALL_MAP_FILE, EBADF, "the file is not open" },
+	{ CALL_MAP_FILE, ENOMEM,
+	  "could not be pinned: raise RLIMIT_MEMLOCK (ulimit -l, LimitMEMLOCK=) or "
+	  "the memory cgroup's limit" },
+	{ CALL_MAP_FILE, EOVERFLOW, "wraps around the end of the address space or of the file" },
+	{ CALL_MAP_FILE, ENOENT, "there is no such IOASID" },
+
 	{ CALL_UNMAP, ENOENT, "is not mapped, or only as part of a larger map" },
 };
 
@@ -132,6 +144,7 @@ static const char *const call_names[] = {
 	[CALL_MAP] = "map",
 	[CALL_RANGES] = "IOVA ranges",
 	[CALL_ALLOW] = "allow IOVA ranges",
+	[CALL_MAP_FILE] = "map",
 	[CALL_UNMAP] = "unmap",
 	[CALL_COMPAT] = "choose for VFIO's own calls",
 };

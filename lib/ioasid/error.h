@@ -17,6 +17,7 @@ enum ioasid_call {
 	CALL_ALLOW,     /* subject: the IOASID */
 	CALL_COMPAT,    /* subject: the IOASID */
 	CALL_MAP,       /* subject: the range */
+	CALL_MAP_FILE,  /* subject: the range */
 	CALL_UNMAP,     /* subject: the range */
 };
 

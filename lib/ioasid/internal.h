@@ -49,6 +49,7 @@ struct ioasid_device {
 struct ioasid_ctx {
 	int fd;
 	char *path;
+	bool has_map_file; /* IOMMU_IOAS_MAP_FILE */
 	pthread_mutex_t lock;
 	LIST_HEAD(, space) spaces;
 	LIST_HEAD(, ioasid_device) devices;

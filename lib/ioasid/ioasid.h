@@ -230,6 +230,32 @@ int ioasid_map(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t va, uint64_t io
 	       unsigned int prot);
 
 /**
+ * Whether the kernel can map by file (IOMMU_IOAS_MAP_FILE, Linux 6.13): looked up
+ * when the context was opened.
+ */
+bool ioasid_has_map_file(const struct ioasid_ctx *ctx);
+
+/**
+ * Map a part of a file of hugetlbfs or shared memory (memfd) at a fixed IOVA: as
+ * ioasid_map(), but the kernel takes whole pages of the file, of any size, in place of
+ * looking up the process's memory 4 KiB by 4 KiB, which is many times faster. A hole
+ * in the file is filled. The map stays what it is when the process unmaps or closes the
+ * file. The offset is a multiple of the page size, too.
+ *
+ * @param va     where the process has that part of the file: not looked at, what
+ *   ioasid_find_map() will say
+ * @param fd     the file; not needed any more after the call
+ * @param offset of the first byte in it
+ * @return as ioasid_map(), and
+ *   -EOPNOTSUPP the kernel cannot (see ioasid_has_map_file());
+ *   -EBADF the file is not open (kernel);
+ *   -EINVAL the file is of another kind, or ends before (kernel: while a device is
+ *   attached; else it is ATTACH that fails)
+ */
+int ioasid_map_file(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t va, uint64_t iova,
+		    uint64_t length, unsigned int prot, int fd, uint64_t offset);
+
+/**
  * Unmap any number of whole maps that fill the range without a gap.
  *
  * @return 0;
@@ -261,9 +287,6 @@ int ioasid_set_compat(struct ioasid_ctx *ctx, uint32_t ioasid);
 
 /** @return bytes mapped in all IOASIDs of the context. */
 uint64_t ioasid_mapped_bytes(struct ioasid_ctx *ctx);
-
-/** @return whether the kernel can map by file (IOMMU_IOAS_MAP_FILE, Linux 6.13). */
-bool ioasid_has_map_file(struct ioasid_ctx *ctx);
 
 /*
  * Lists are copies: for those who look from another thread while things change.

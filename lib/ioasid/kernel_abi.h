@@ -26,7 +26,7 @@
 #define KABI_UNMAP       KABI_IOMMUFD(0x6)
 #define KABI_VFIO_IOAS   KABI_IOMMUFD(0x8)
 #define KABI_HWPT_ALLOC  KABI_IOMMUFD(0x9)
-#define KABI_MAP_FILE    KABI_IOMMUFD(0xf)
+#define KABI_MAP_FILE    KABI_IOMMUFD(0xf) /* Linux 6.13 */
 
 /* On a VFIO device cdev. */
 #define KABI_FEATURE KABI_VFIO(17)
@@ -91,6 +91,7 @@ struct kabi_map {
 	uint64_t iova;
 };
 
+/* Its flags are those of MAP. */
 struct kabi_map_file {
 	uint32_t size;
 	uint32_t flags;

@@ -107,11 +107,31 @@ check_reserved(struct ioasid_ctx *ctx, const struct space *space, uint64_t iova,
 	return 0;
 }
 
-static void
-describe(char *buf, size_t size, uint64_t va, uint64_t iova, uint64_t length)
+/* What is asked to be mapped, and where the memory comes from. */
+struct request {
+	struct ioasid_map m;
+	unsigned int prot;
+	int fd; /* -1: the process's memory at the VA */
+	uint64_t offset;
+};
+
+static bool
+is_file(const struct request *req)
 {
-	snprintf(buf, size, "IOVA 0x%" PRIx64 " length 0x%" PRIx64 " (VA 0x%" PRIx64 ")", iova,
-		 length, va);
+	return req->fd >= 0;
+}
+
+static void
+describe(char *buf, size_t size, const struct request *req)
+{
+	int n = snprintf(buf, size, "IOVA 0x%" PRIx64 " length 0x%" PRIx64 " (VA 0x%" PRIx64,
+			 req->m.iova, req->m.length, req->m.va);
+
+	if (is_file(req))
+		snprintf(buf + n, size - n, ", file %d offset 0x%" PRIx64 ")", req->fd,
+			 req->offset);
+	else
+		snprintf(buf + n, size - n, ")");
 }
 
 /* What the user must know to mend ENOMEM: how much is wanted, how much is allowed. */
@@ -131,31 +151,62 @@ describe_memlock(char *buf, size_t size, uint64_t mapped, uint64_t length)
 			 (mapped + length) >> 10, (uint64_t)lim.rlim_cur >> 10);
 }
 
+static uint32_t
+kernel_flags(unsigned int prot)
+{
+	uint32_t flags = KABI_MAP_FIXED_IOVA;
+
+	if (prot & IOASID_READ)
+		flags |= KABI_MAP_READABLE;
+	if (prot & IOASID_WRITE)
+		flags |= KABI_MAP_WRITEABLE;
+	return flags;
+}
+
 static int
-map_kernel(struct ioasid_ctx *ctx, struct space *space, const struct ioasid_map *m,
-	   unsigned int prot)
+map_memory(struct ioasid_ctx *ctx, const struct space *space, const struct request *req)
 {
 	struct kabi_map arg = {
 		.size = sizeof(arg),
-		.flags = KABI_MAP_FIXED_IOVA,
+		.flags = kernel_flags(req->prot),
 		.ioas_id = space->id,
-		.user_va = m->va,
-		.length = m->length,
-		.iova = m->iova,
+		.user_va = req->m.va,
+		.length = req->m.length,
+		.iova = req->m.iova,
 	};
-	char subject[96], memlock[128];
+
+	return ioasid_sys->ioctl(ctx->fd, KABI_MAP, &arg);
+}
+
+static int
+map_file(struct ioasid_ctx *ctx, const struct space *space, const struct request *req)
+{
+	struct kabi_map_file arg = {
+		.size = sizeof(arg),
+		.flags = kernel_flags(req->prot),
+		.ioas_id = space->id,
+		.fd = req->fd,
+		.start = req->offset,
+		.length = req->m.length,
+		.iova = req->m.iova,
+	};
+
+	return ioasid_sys->ioctl(ctx->fd, KABI_MAP_FILE, &arg);
+}
+
+static int
+map_kernel(struct ioasid_ctx *ctx, struct space *space, const struct request *req)
+{
+	char subject[128], memlock[128];
 	int ret;
 
-	if (prot & IOASID_READ)
-		arg.flags |= KABI_MAP_READABLE;
-	if (prot & IOASID_WRITE)
-		arg.flags |= KABI_MAP_WRITEABLE;
-	ret = ioasid_sys->ioctl(ctx->fd, KABI_MAP, &arg);
+	ret = is_file(req) ? map_file(ctx, space, req) : map_memory(ctx, space, req);
 	if (ret >= 0)
 		return 0;
-	describe(subject, sizeof(subject), m->va, m->iova, m->length);
-	describe_memlock(memlock, sizeof(memlock), space->mapped, m->length);
-	return error_call(CALL_MAP, ret, subject, ret == -ENOMEM ? memlock : NULL);
+	describe(subject, sizeof(subject), req);
+	describe_memlock(memlock, sizeof(memlock), space->mapped, req->m.length);
+	return error_call(is_file(req) ? CALL_MAP_FILE : CALL_MAP, ret, subject,
+			  ret == -ENOMEM ? memlock : NULL);
 }
 
 /*
@@ -163,31 +214,28 @@ map_kernel(struct ioasid_ctx *ctx, struct space *space, const struct ioasid_map 
  * attached: before, MAP succeeds, and it is ATTACH that fails, with EADDRINUSE.
  */
 static int
-check_request(const struct ioasid_map *m, unsigned int prot)
+check_request(const struct request *req)
 {
 	const uint64_t page_mask = (uint64_t)sysconf(_SC_PAGESIZE) - 1;
+	char subject[128];
 
-	if (prot == 0 || (prot & ~(IOASID_READ | IOASID_WRITE)) != 0)
+	if (req->prot == 0 || (req->prot & ~(IOASID_READ | IOASID_WRITE)) != 0)
 		return error_set(EINVAL, "map of IOVA 0x%" PRIx64 ": no or unknown access 0x%x",
-				 m->iova, prot);
-	if ((m->iova | m->va | m->length) & page_mask)
-		return error_set(EINVAL,
-				 "map of IOVA 0x%" PRIx64 " length 0x%" PRIx64 " (VA 0x%" PRIx64
-				 "): not a multiple of the page size, %" PRIu64 " bytes",
-				 m->iova, m->length, m->va, page_mask + 1);
-	return 0;
+				 req->m.iova, req->prot);
+	if (((req->m.iova | req->m.va | req->m.length | req->offset) & page_mask) == 0)
+		return 0;
+	describe(subject, sizeof(subject), req);
+	return error_set(EINVAL, "map of %s: not a multiple of the page size, %" PRIu64 " bytes",
+			 subject, page_mask + 1);
 }
 
 static int
-map_add(struct ioasid_ctx *ctx, struct space *space, const struct ioasid_map *m, unsigned int prot)
+check_free(struct ioasid_ctx *ctx, struct space *space, const struct ioasid_map *m)
 {
-	struct map *map;
+	const struct map *map;
 	uint64_t last;
 	int ret;
 
-	ret = check_request(m, prot);
-	if (ret < 0)
-		return ret;
 	if (!range_last(m->iova, m->length, &last))
 		return error_set(EINVAL,
 				 "map of IOVA 0x%" PRIx64 " length 0x%" PRIx64
@@ -200,31 +248,38 @@ map_add(struct ioasid_ctx *ctx, struct space *space, const struct ioasid_map *m,
 				 "-0x%" PRIx64 " (VA 0x%" PRIx64 "): unmap that first",
 				 m->iova, last, map->m.iova, map_last(map), map->m.va);
 	ret = range_check_allowed(space, m->iova, last);
+	return ret < 0 ? ret : check_reserved(ctx, space, m->iova, last);
+}
+
+static int
+map_add(struct ioasid_ctx *ctx, struct space *space, const struct request *req)
+{
+	struct map *map;
+	int ret = check_request(req);
+
 	if (ret == 0)
-		ret = check_reserved(ctx, space, m->iova, last);
+		ret = check_free(ctx, space, &req->m);
 	if (ret < 0)
 		return ret;
 
 	map = malloc(sizeof(*map));
 	if (map == NULL)
-		return error_set(ENOMEM, "map of IOVA 0x%" PRIx64 ": out of memory", m->iova);
-	ret = map_kernel(ctx, space, m, prot);
+		return error_set(ENOMEM, "map of IOVA 0x%" PRIx64 ": out of memory", req->m.iova);
+	ret = map_kernel(ctx, space, req);
 	if (ret < 0) {
 		free(map);
 		return ret;
 	}
-	map->m = *m;
-	space->mapped += m->length;
+	map->m = req->m;
+	space->mapped += req->m.length;
 	space->nmaps++;
 	RB_INSERT(map_tree, &space->maps, map);
 	return 0;
 }
 
-int
-ioasid_map(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t va, uint64_t iova, uint64_t length,
-	   unsigned int prot)
+static int
+map_request(struct ioasid_ctx *ctx, uint32_t ioasid, const struct request *req)
 {
-	const struct ioasid_map m = { .iova = iova, .va = va, .length = length };
 	struct space *space;
 	int ret;
 
@@ -233,9 +288,42 @@ ioasid_map(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t va, uint64_t iova, 
 	if (space == NULL)
 		ret = error_set(ENOENT, "map: no IOASID %" PRIu32, ioasid);
 	else
-		ret = map_add(ctx, space, &m, prot);
+		ret = map_add(ctx, space, req);
 	pthread_mutex_unlock(&ctx->lock);
 	return ret;
+}
+
+int
+ioasid_map(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t va, uint64_t iova, uint64_t length,
+	   unsigned int prot)
+{
+	const struct request req = {
+		.m = { .iova = iova, .va = va, .length = length },
+		.prot = prot,
+		.fd = -1,
+	};
+
+	return map_request(ctx, ioasid, &req);
+}
+
+int
+ioasid_map_file(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t va, uint64_t iova,
+		uint64_t length, unsigned int prot, int fd, uint64_t offset)
+{
+	const struct request req = {
+		.m = { .iova = iova, .va = va, .length = length },
+		.prot = prot,
+		.fd = fd,
+		.offset = offset,
+	};
+
+	if (!ctx->has_map_file)
+		return error_set(EOPNOTSUPP,
+				 "%s: this kernel cannot map by file, that needs Linux 6.13",
+				 ctx->path);
+	if (fd < 0)
+		return error_set(EBADF, "map of IOVA 0x%" PRIx64 ": no file (%d)", iova, fd);
+	return map_request(ctx, ioasid, &req);
 }
 
 /* The kernel would remove the maps before an offending one: look before. */

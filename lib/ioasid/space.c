@@ -30,6 +30,15 @@ check_is_iommufd(int fd)
 	return ret == -EOPNOTSUPP ? 0 : -ENOTTY;
 }
 
+/* By an unsupported flag, too: ENOTTY says that the kernel does not know it. */
+static bool
+probe_map_file(int fd)
+{
+	struct kabi_map_file probe = { .size = sizeof(probe), .flags = UINT32_MAX, .fd = -1 };
+
+	return ioasid_sys->ioctl(fd, KABI_MAP_FILE, &probe) == -EOPNOTSUPP;
+}
+
 static int
 open_node(const char *path, int *fd)
 {
@@ -57,6 +66,7 @@ ctx_new(int fd, const char *name)
 		return NULL;
 	}
 	ctx->fd = fd;
+	ctx->has_map_file = probe_map_file(fd);
 	pthread_mutex_init(&ctx->lock, NULL);
 	LIST_INIT(&ctx->spaces);
 	LIST_INIT(&ctx->devices);
@@ -168,6 +178,12 @@ int
 ioasid_fd(const struct ioasid_ctx *ctx)
 {
 	return ctx->fd;
+}
+
+bool
+ioasid_has_map_file(const struct ioasid_ctx *ctx)
+{
+	return ctx->has_map_file;
 }
 
 const char *

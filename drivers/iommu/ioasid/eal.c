@@ -18,6 +18,7 @@
 #include "export.h"
 #include "given.h"
 #include "interpose.h"
+#include "layout.h"
 #include "log.h"
 #include "memory.h"
 #include "multiprocess.h"
@@ -63,6 +64,7 @@ rte_eal_init(int argc, char **argv)
 		rte_errno = EINVAL;
 		return -1;
 	}
+	layout_read_eal_args(argc, argv);
 	application_usage = rte_set_application_usage_hook(usage);
 	ret = options_call_without(eal_init, argc, argv, taken);
 	rte_set_application_usage_hook(application_usage);

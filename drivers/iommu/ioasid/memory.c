@@ -9,14 +9,17 @@
 #include <rte_errno.h>
 #include <rte_memory.h>
 
+#include "layout.h"
 #include "log.h"
 #include "memory.h"
 #include "space.h"
 
 #define EVENT_NAME "ioasid"
 #define PROT       (IOASID_READ | IOASID_WRITE)
+/* From here on it is worth a word that there could be one file: 128 MiB of 2 MiB pages. */
+#define ADVISE_FILES 64
 
-/* Contiguous memory in the making: mapped by one call once it can grow no more. */
+/* Contiguous memory in the making, to be unmapped by one call. */
 struct run {
 	uint64_t va;
 	uint64_t iova;
@@ -24,11 +27,12 @@ struct run {
 	const struct rte_memseg_list *msl;
 };
 
+/* Memory on its way into the IOASID: an area is mapped once it can grow no more. */
 struct walk {
-	struct run run;
-	bool can_free; /* pages may be freed at run time (not: legacy, no-huge) */
-	bool unmap;    /* undo instead of map */
+	struct layout layout;
+	struct layout_area area;
 	unsigned int nmaps;
+	unsigned int nfiles; /* that were too many to be mapped by file */
 	uint64_t bytes;
 };
 
@@ -37,35 +41,28 @@ static bool closing;
 static _Thread_local bool failed;
 
 static int
-run_flush(struct walk *w)
+area_map(const struct layout_area *area)
 {
-	struct run *run = &w->run;
-	int ret;
-
-	if (run->length == 0)
-		return 0;
-	if (w->unmap)
-		ret = ioasid_unmap(space_ctx(), space_default(), run->iova, run->length);
-	else
-		ret = ioasid_map(space_ctx(), space_default(), run->va, run->iova, run->length,
-				 PROT);
-	if (ret == 0) {
-		w->nmaps++;
-		w->bytes += run->length;
-	}
-	run->length = 0;
-	return ret;
+	if (area->fd >= 0)
+		return ioasid_map_file(space_ctx(), space_default(), area->va, area->iova,
+				       area->length, PROT, area->fd, area->offset);
+	return ioasid_map(space_ctx(), space_default(), area->va, area->iova, area->length, PROT);
 }
 
-/*
- * An iommufd area can only be unmapped whole, so pages that may be freed one by one
- * are mapped one by one. The others grow into areas as large as VA and IOVA allow.
- * External memory is added and removed as one piece.
- */
-static bool
-is_permanent(const struct walk *w, const struct rte_memseg_list *msl, const struct rte_memseg *ms)
+static int
+area_flush(struct walk *w)
 {
-	return !w->can_free || msl->external || (ms->flags & RTE_MEMSEG_FLAG_DO_NOT_FREE);
+	int ret;
+
+	if (w->area.length == 0)
+		return 0;
+	ret = area_map(&w->area);
+	if (ret == 0) {
+		w->nmaps++;
+		w->bytes += w->area.length;
+	}
+	w->area.length = 0;
+	return ret;
 }
 
 static bool
@@ -89,18 +86,17 @@ static int
 walk_page(const struct rte_memseg_list *msl, const struct rte_memseg *ms, void *arg)
 {
 	struct walk *w = arg;
+	const struct layout_area page = layout_page(&w->layout, msl, ms);
+	const enum layout_next next = layout_join(&w->area, &page);
 	int ret;
 
-	if (is_permanent(w, msl, ms) && run_continues(&w->run, msl, ms)) {
-		w->run.length += ms->len;
+	if (next == LAYOUT_NO_FILE)
+		w->nfiles++;
+	if (next != LAYOUT_APART)
 		return 0;
-	}
-	ret = run_flush(w);
-	if (ret < 0)
-		return ret;
-	w->run = (struct run){ .va = ms->addr_64, .iova = ms->iova, .length = ms->len, .msl = msl };
-	/* Not to be continued by the next page: complete. */
-	return is_permanent(w, msl, ms) ? 0 : run_flush(w);
+	ret = area_flush(w);
+	w->area = page;
+	return ret;
 }
 
 static int
@@ -175,16 +171,29 @@ unmap_all(void)
 	unmap_run(&run);
 }
 
+/* Where one option would change the cost of starting by much. */
+static void
+advise(const struct walk *w)
+{
+	if (w->layout.by_file && w->nfiles >= ADVISE_FILES)
+		IOASID_LOG(
+			INFO,
+			"%u pages, each a file of its own: with EAL's --single-file-segments they "
+			"would be mapped by file, which is several times as fast",
+			w->nfiles + 1);
+}
+
 static int
 map_all(bool can_free)
 {
-	struct walk w = { .can_free = can_free };
+	struct walk w = { .layout = { .never_freed = !can_free } };
 	uint64_t total = 0;
 	int ret;
 
+	w.layout.by_file = ioasid_has_map_file(space_ctx());
 	ret = rte_memseg_walk_thread_unsafe(map_page, &w);
 	if (ret == 0)
-		ret = run_flush(&w);
+		ret = area_flush(&w);
 	if (ret < 0) {
 		rte_memseg_walk_thread_unsafe(count_page, &total);
 		IOASID_LOG(ERR, "%s", ioasid_error());
@@ -195,6 +204,7 @@ map_all(bool can_free)
 	}
 	IOASID_LOG(INFO, "%" PRIu64 " MiB of DPDK's memory mapped by %u call(s)", w.bytes >> 20,
 		   w.nmaps);
+	advise(&w);
 	return 0;
 }
 
@@ -208,14 +218,19 @@ map_pages(const struct rte_memseg_list *msl, const struct rte_memseg *ms, size_t
 	for (size_t done = 0; ret == 0 && done < len; done += ms->len, ms++)
 		if (ms->iova != RTE_BAD_IOVA)
 			ret = walk_page(msl, ms, w);
-	return ret == 0 ? run_flush(w) : ret;
+	return ret == 0 ? area_flush(w) : ret;
 }
 
 static void
 event_alloc(const struct rte_memseg_list *msl, const void *addr, size_t len)
 {
 	const struct rte_memseg *ms = rte_mem_virt2memseg(addr, msl);
-	struct walk w = { .can_free = true };
+	struct walk w = {
+		.layout = {
+			.by_file = ioasid_has_map_file(space_ctx()),
+			.freed_whole = layout_matches_allocations(),
+		},
+	};
 
 	failed = map_pages(msl, ms, len, &w) < 0;
 	if (!failed) {

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""SVG plots by gnuplot, of medians."""
+
+import os
+import statistics
+import subprocess
+
+from . import table
+
+PLOTS = {
+    # part: (y, its name, x, its name)
+    "setup": ("map_ms", "DMA set-up, ms", "mib", "memory, MiB"),
+    "start": ("start_ms", "start of dpdk-testpmd, ms", "devices", "devices"),
+    "forward": ("mpps", "forwarded by one core, Mpps", "frame", "frame, bytes"),
+}
+
+
+def draw(directory, kernel, results):
+    for part, (y, y_name, x, x_name) in PLOTS.items():
+        if part in results:
+            path = os.path.join(directory, f"{part}-{kernel}.svg")
+            gnuplot(path, results[part], series(part, results[part], y, x),
+                    f"{y_name} (kernel {results[part]['kernel']})", y_name, x_name)
+
+
+def series(part, result, y, x):
+    """{name of a line: [(x, median of y)]}"""
+    keys = table.COLUMNS[part][0]
+    lines = {}
+    for case, who in table.cases(part, result).items():
+        rest = [str(value) for key, value in zip(keys, case) if key != x]
+        for name, values in who.items():
+            lines.setdefault(", ".join([name, *rest]), []).append(
+                (case[keys.index(x)], statistics.median(values[y])))
+    return lines
+
+
+def gnuplot(path, result, lines, title, y_name, x_name):
+    label = f"{x_name}\\n{caption(result)}"
+    script = [
+        "set terminal svg size 800,500 background 'white'", f"set output {quoted(path)}",
+        f"set title {quoted(title)}", f"set ylabel {quoted(y_name)}",
+        f"set xlabel {quoted(label)} noenhanced",
+        "set yrange [0:*]", "set key top left", "set grid",
+    ]
+    for number, points in enumerate(lines.values()):
+        script += [f"$data{number} << END", *(f"{x} {y}" for x, y in points), "END"]
+    script.append("plot " + ", ".join(
+        f"$data{number} with linespoints title {quoted(name)}"
+        for number, name in enumerate(lines)))
+    subprocess.run(["gnuplot"], input="\n".join(script) + "\n", text=True, check=True)
+
+
+def caption(result):
+    return f"{result['machine']}; DPDK {result['dpdk']}; {result['date']}"
+
+
+def quoted(text):
+    return '"' + text.replace('"', "'") + '"'

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <string.h>
+
+#include <rte_memory.h>
+
+#include "layout.h"
+
+/* As short as getopt_long() takes it for no other option of EAL's. */
+#define MATCH_ALLOCATIONS     "--match-allocations"
+#define MATCH_ALLOCATIONS_MIN 5
+
+static bool matches_allocations;
+
+/*
+ * The file behind a page. There is none for external memory, nor for memory without
+ * hugepages on a system without memfd. EAL maps its files shared: the file's page is the
+ * process's page.
+ */
+static void
+find_file(const struct rte_memseg *ms, struct layout_area *page)
+{
+	size_t offset;
+	int fd = rte_memseg_get_fd_thread_unsafe(ms);
+
+	if (fd < 0 || rte_memseg_get_fd_offset_thread_unsafe(ms, &offset) < 0)
+		return;
+	page->fd = fd;
+	page->offset = offset;
+}
+
+/* External memory is added and removed as one piece. */
+static bool
+may_be_freed_alone(const struct layout *layout, const struct rte_memseg_list *msl,
+		   const struct rte_memseg *ms)
+{
+	return !layout->never_freed && !layout->freed_whole && !msl->external &&
+	       !(ms->flags & RTE_MEMSEG_FLAG_DO_NOT_FREE);
+}
+
+struct layout_area
+layout_page(const struct layout *layout, const struct rte_memseg_list *msl,
+	    const struct rte_memseg *ms)
+{
+	struct layout_area page = {
+		.va = ms->addr_64,
+		.iova = ms->iova,
+		.length = ms->len,
+		.msl = msl,
+		.fd = -1,
+		.alone = may_be_freed_alone(layout, msl, ms),
+	};
+
+	/* By address the kernel pins 4 KiB at a time. */
+	if (layout->by_file && !msl->external)
+		find_file(ms, &page);
+	return page;
+}
+
+enum layout_next
+layout_join(struct layout_area *area, const struct layout_area *page)
+{
+	if (area->length == 0 || area->alone || page->alone || area->msl != page->msl ||
+	    area->va + area->length != page->va || area->iova + area->length != page->iova)
+		return LAYOUT_APART;
+	if (area->fd == page->fd && area->fd >= 0 && area->offset + area->length != page->offset)
+		return LAYOUT_APART;
+	area->length += page->length;
+	if (area->fd == page->fd)
+		return LAYOUT_JOINED;
+	/* One call by address instead of one for each file. */
+	area->fd = -1;
+	return LAYOUT_NO_FILE;
+}
+
+void
+layout_read_eal_args(int argc, char *const *argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strlen(argv[i]) >= MATCH_ALLOCATIONS_MIN &&
+		    strncmp(argv[i], MATCH_ALLOCATIONS, strlen(argv[i])) == 0)
+			matches_allocations = true;
+}
+
+bool
+layout_matches_allocations(void)
+{
+	return matches_allocations;
+}
