@@ -15,7 +15,7 @@
 #include <linux/vfio.h>
 
 #include "bench.h"
-#include "ioasid.h"
+#include "command.h"
 
 #define SYSFS "/sys/bus/pci/devices"
 
@@ -54,7 +54,7 @@ now_ms(void)
 static int
 complain_of(const struct space *s, const char *what, int err)
 {
-	fprintf(stderr, "dpdk-ioasid: %s: %s: %s\n", s->bdf, what, strerror(err));
+	complain(s->bdf, "%s: %s", what, strerror(err));
 	return -err;
 }
 

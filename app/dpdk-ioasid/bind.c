@@ -40,16 +40,6 @@ is_acceptable(const char *bdf, bool force)
 }
 
 static bool
-are_acceptable(const struct binding *binding)
-{
-	bool all = true;
-
-	for (unsigned int i = 0; i < binding->bdfs.count; i++)
-		all = is_acceptable(binding->bdfs.bdf[i], binding->force) && all;
-	return all;
-}
-
-static bool
 bind_all(const struct bdfs *bdfs)
 {
 	char name[IOASID_DRIVER_SIZE];
@@ -110,7 +100,7 @@ command_bind(int argc, char **argv)
 	bool done = false;
 
 	binding_parse(&binding, argc, argv, doc);
-	if (are_acceptable(&binding) && driver_have_vfio()) {
+	if (binding_all(&binding, is_acceptable) && driver_have_vfio()) {
 		done = bind_all(&binding.bdfs);
 		binding_print_groups(&binding.bdfs);
 		print_rest(&binding.bdfs);

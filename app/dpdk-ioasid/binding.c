@@ -38,8 +38,17 @@ binding_parse(struct binding *binding, int argc, char **argv, const char *doc)
 {
 	const struct argp argp = { options, parse, "BDF...", doc, NULL, NULL, NULL };
 
-	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, binding);
+}
+
+bool
+binding_all(const struct binding *binding, bool (*is_acceptable)(const char *bdf, bool force))
+{
+	bool all = true;
+
+	for (unsigned int i = 0; i < binding->bdfs.count; i++)
+		all = is_acceptable(binding->bdfs.bdf[i], binding->force) && all;
+	return all;
 }
 
 static void

@@ -288,7 +288,6 @@ command_cdi(int argc, char **argv)
 	int status = STATUS_NO;
 	json_t *spec;
 
-	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &cdi);
 	spec = specification(&cdi);
 	if (spec != NULL)

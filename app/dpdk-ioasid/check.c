@@ -134,7 +134,6 @@ command_check(int argc, char **argv)
 	json_t *result, *machine, *devices;
 	int status;
 
-	argp_err_exit_status = STATUS_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &check);
 	machine = check_machine();
 	devices = check_devices(&check, machine);

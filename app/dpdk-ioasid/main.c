@@ -45,6 +45,8 @@ call(const struct subcommand *sub, int argc, char **argv)
 	int status;
 
 	argv[0] = sub->usage_name;
+	/* argp has 64 of its own; `run` has another. */
+	argp_err_exit_status = STATUS_USAGE;
 	status = sub->call(argc, argv);
 	pci_close();
 	if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -34,16 +34,6 @@ is_acceptable(const char *bdf, bool force)
 	return false;
 }
 
-static bool
-are_acceptable(const struct binding *binding)
-{
-	bool all = true;
-
-	for (unsigned int i = 0; i < binding->bdfs.count; i++)
-		all = is_acceptable(binding->bdfs.bdf[i], binding->force) && all;
-	return all;
-}
-
 int
 command_unbind(int argc, char **argv)
 {
@@ -51,7 +41,7 @@ command_unbind(int argc, char **argv)
 	bool done;
 
 	binding_parse(&binding, argc, argv, doc);
-	done = are_acceptable(&binding);
+	done = binding_all(&binding, is_acceptable);
 	for (unsigned int i = 0; done && i < binding.bdfs.count; i++)
 		done = driver_change(binding.bdfs.bdf[i], NULL) == 0;
 	if (done)

@@ -76,6 +76,7 @@ def test_not_understood():
         run(name, "--nonsense", status=2)
     for name in ("bind", "unbind", "cdi"):
         assert "which device?" in run(name, status=2)
+    run("bench", "--nonsense", status=2)
     assert run("--version").startswith("dpdk-ioasid 0.")
 
 
