@@ -121,27 +121,29 @@ find_drivers(const struct ioasid_group *group, char *buf, size_t size)
 	}
 }
 
-void
-holder_describe(const char *sysfs, const char *bdf, char *buf, size_t size)
+/* Kernel drivers only if they are asked for. */
+static void
+describe(const char *sysfs, const char *bdf, bool drivers, char *buf, size_t size)
 {
 	struct ioasid_group *group;
 
 	buf[0] = '\0';
 	if (ioasid_group_read(sysfs, bdf, &group) < 0)
 		return;
-	find_drivers(group, buf, size);
+	if (drivers)
+		find_drivers(group, buf, size);
 	find_processes(group, buf, size);
 	ioasid_group_free(group);
 }
 
 void
+holder_describe(const char *sysfs, const char *bdf, char *buf, size_t size)
+{
+	describe(sysfs, bdf, true, buf, size);
+}
+
+void
 ioasid_group_users(const char *sysfs, const char *bdf, char *buf, size_t size)
 {
-	struct ioasid_group *group;
-
-	buf[0] = '\0';
-	if (ioasid_group_read(sysfs, bdf, &group) < 0)
-		return;
-	find_processes(group, buf, size);
-	ioasid_group_free(group);
+	describe(sysfs, bdf, false, buf, size);
 }

@@ -57,6 +57,8 @@ struct ioasid_ctx {
 
 /* space.c */
 struct space *space_find(struct ioasid_ctx *ctx, uint32_t ioasid);
+/* End an object of the kernel's, an IOAS or a page table: 0 or -errno, without a sentence. */
+int space_destroy_object(struct ioasid_ctx *ctx, uint32_t id);
 
 /* device.c */
 struct ioasid_device *device_find(struct ioasid_ctx *ctx, const char *bdf);

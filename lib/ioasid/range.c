@@ -252,14 +252,6 @@ list_remove(struct list *list, const struct ioasid_range *r)
 	return list_intersect(list, rest, n);
 }
 
-static void
-destroy(struct ioasid_ctx *ctx, uint32_t id)
-{
-	struct kabi_destroy arg = { .size = sizeof(arg), .id = id };
-
-	ioasid_sys->ioctl(ctx->fd, KABI_DESTROY, &arg);
-}
-
 /*
  * The kernel tells what an IOMMU can address only of an IOAS that has a page table. One
  * of its own, empty and never attached to, has it for the moment of the question.
@@ -278,9 +270,9 @@ query_device(struct ioasid_device *dev, struct list *list)
 	ret = ioasid_sys->ioctl(ctx->fd, KABI_HWPT_ALLOC, &hwpt);
 	if (ret >= 0) {
 		ret = read_ranges(ctx, alloc.out_ioas_id, list);
-		destroy(ctx, hwpt.out_hwpt_id);
+		space_destroy_object(ctx, hwpt.out_hwpt_id);
 	}
-	destroy(ctx, alloc.out_ioas_id);
+	space_destroy_object(ctx, alloc.out_ioas_id);
 	return ret;
 }
 

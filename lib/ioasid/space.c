@@ -141,11 +141,18 @@ space_free(struct space *space)
 	free(space);
 }
 
+int
+space_destroy_object(struct ioasid_ctx *ctx, uint32_t id)
+{
+	struct kabi_destroy destroy = { .size = sizeof(destroy), .id = id };
+
+	return ioasid_sys->ioctl(ctx->fd, KABI_DESTROY, &destroy);
+}
+
 static int
 space_destroy(struct ioasid_ctx *ctx, struct space *space)
 {
-	struct kabi_destroy destroy = { .size = sizeof(destroy), .id = space->id };
-	int ret = ioasid_sys->ioctl(ctx->fd, KABI_DESTROY, &destroy);
+	int ret = space_destroy_object(ctx, space->id);
 
 	if (ret < 0)
 		return ret;
