@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "caller.h"
 #include "interpose.h"
 #include "interposed.h"
 #include "log.h"
@@ -35,18 +36,6 @@ static const struct redirect interposed[] = { INTERPOSED(ENTRY) };
 
 static bool late;
 
-static bool
-in_some_copy_of_the_plugin(void *address)
-{
-	const char *slash;
-	Dl_info info;
-
-	if (dladdr(address, &info) == 0 || info.dli_fname == NULL)
-		return false;
-	slash = strrchr(info.dli_fname, '/');
-	return strncmp(slash != NULL ? slash + 1 : info.dli_fname, PLUGIN, strlen(PLUGIN)) == 0;
-}
-
 /*
  * Whether the symbol scope of the program leads to the plugin without our doing: to this
  * copy of it, or to one from elsewhere, which has seen the options and does the work.
@@ -61,7 +50,7 @@ first_in_scope(void)
 		return false;
 	found = dlsym(program, interposed[0].name);
 	dlclose(program);
-	return found != NULL && in_some_copy_of_the_plugin(found);
+	return found != NULL && strncmp(caller_name(found), PLUGIN, strlen(PLUGIN)) == 0;
 }
 
 int
