@@ -8,12 +8,11 @@ import pytest
 
 import pci
 import plugin
-from testpmd import Testpmd, allow
+from testpmd import COMMON, Testpmd, allow
 from unprivileged import NOBODY, unprivileged
 
 pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
 
-COMMON = ("--iova-mode=va", "-m", "128")
 ONE_PORT = ["--port-topology=chained"]
 
 

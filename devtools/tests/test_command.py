@@ -13,15 +13,12 @@ import pytest
 
 import pci
 import plugin
-from testpmd import Testpmd, allow
+from testpmd import AT_RISK, COMMON, NOT_STARTED, Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
 
 COMMAND = os.path.join(os.path.dirname(plugin.PLUGIN), "../../../app/dpdk-ioasid/dpdk-ioasid")
 ENV = {"DPDK_IOASID_PLUGIN": plugin.PLUGIN}
-COMMON = ("--iova-mode=va", "-m", "128")
-NOT_STARTED = ["--disable-device-start", "--port-topology=chained"]
-AT_RISK = "these PCI BDFs are also at risk: ["
 
 # What the CDI specification asks of a file, as far as one made here can offend against it.
 PATH = {"type": "string", "pattern": "^/"}

@@ -6,12 +6,10 @@ import os
 import pytest
 
 import pci
-from testpmd import Testpmd, allow
+from testpmd import COMMON, NOT_STARTED, Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
 
-COMMON = ("--iova-mode=va", "-m", "128")
-NOT_STARTED = ["--disable-device-start", "--port-topology=chained"]
 STOCK = "EAL: Using IOMMU type 1 (Type 1)"
 
 

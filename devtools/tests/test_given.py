@@ -9,12 +9,10 @@ import pytest
 
 import pci
 import plugin
-from testpmd import Testpmd, allow
+from testpmd import NOT_STARTED, Testpmd, allow
 from unprivileged import unprivileged
 
 pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
-
-NOT_STARTED = ["--disable-device-start", "--port-topology=chained"]
 
 
 class Launcher:

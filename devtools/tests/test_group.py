@@ -10,14 +10,9 @@ import pytest
 import pci
 import plugin
 from iommufd import Iommufd
-from testpmd import Testpmd, allow
+from testpmd import AT_RISK, COMMON, NOT_STARTED, Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
-
-COMMON = ("--iova-mode=va", "-m", "128")
-# What is tested is over when the ports are there; starting them waits for links.
-NOT_STARTED = ["--disable-device-start", "--port-topology=chained"]
-AT_RISK = "these PCI BDFs are also at risk: ["
 
 
 def refused(*eal):

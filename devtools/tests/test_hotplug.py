@@ -11,16 +11,13 @@ import pytest
 import pci
 import plugin
 import qmp
-from testpmd import Testpmd, allow
+from testpmd import AT_RISK, COMMON, NOT_STARTED, Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_leftovers")
 
 CLIENT = os.path.join(os.path.dirname(plugin.PLUGIN), "../../../app/test/container_client")
-COMMON = ("--iova-mode=va", "-m", "128")
-NOT_STARTED = ["--disable-device-start", "--port-topology=chained"]
 # The host bridge: an -a list that names no NIC, as Open vSwitch starts EAL.
 NOTHING = allow("0000:00:00.0")
-AT_RISK = "these PCI BDFs are also at risk: ["
 
 
 def wait_until(true, what):

@@ -10,11 +10,10 @@ import pytest
 import pci
 from edu import Edu
 from iommufd import Iommufd
-from testpmd import Testpmd, allow
+from testpmd import NOT_STARTED, Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_leftovers")
 
-NOT_STARTED = ["--disable-device-start", "--port-topology=chained"]
 PATTERN = b"\xa5\x5a\x0f\xf0" * 16
 IOVA = 0x10000000
 

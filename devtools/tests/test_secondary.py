@@ -14,12 +14,11 @@ import pytest
 
 import pci
 import plugin
-from testpmd import Testpmd, allow
+from testpmd import NOT_STARTED, Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
 
 RUNTIME = "/var/run/dpdk/rte/"
-NOT_STARTED = ["--disable-device-start", "--port-topology=chained"]
 TWO_QUEUES = ["--rxq=2", "--txq=2", "--num-procs=2"]
 # The same processors, but not the same numbers: those have caches in the pool that both share.
 OTHER_LCORES = "2@0,3@1"

@@ -10,14 +10,11 @@ import pytest
 import pci
 import plugin
 from plugin import INSTALLED
-from testpmd import Testpmd, allow
+from testpmd import AT_RISK, COMMON, NOT_STARTED, Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers", "installed")
 
-COMMON = ("--iova-mode=va", "-m", "128")
-NOT_STARTED = ["--disable-device-start", "--port-topology=chained"]
 INSECURE = "--allow-insecure-vfio"
-AT_RISK = "these PCI BDFs are also at risk: ["
 STOCK = "EAL: Using IOMMU type"
 BUILD = os.path.abspath(os.path.join(os.path.dirname(plugin.PLUGIN), "../../.."))
 LINKED = ("linked", "linked_last", "static")

@@ -15,6 +15,13 @@ PROMPT = "testpmd> "
 # Generous: the processor is emulated. Nothing waits this long unless it is broken.
 START_TIMEOUT, COMMAND_TIMEOUT, FORWARD_TIMEOUT = 180, 120, 300
 
+# EAL's arguments where nothing depends on them.
+COMMON = ("--iova-mode=va", "-m", "128")
+# What is tested is over when the ports are there; starting them waits for links.
+NOT_STARTED = ["--disable-device-start", "--port-topology=chained"]
+# How the plugin begins its warning.
+AT_RISK = "these PCI BDFs are also at risk: ["
+
 
 def allow(*bdfs):
     return [arg for bdf in bdfs for arg in ("-a", bdf)]
