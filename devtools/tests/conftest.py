@@ -21,6 +21,20 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "one_kernel: what it tests is the same on every kernel")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--one-kernel-part", metavar="K/N", default="0/1",
+                     help="of the tests marked one_kernel only each Nth, from the Kth on: the "
+                          "others run on the other kernels")
+
+
+def pytest_collection_modifyitems(config, items):
+    part, parts = map(int, config.getoption("--one-kernel-part").split("/"))
+    once = [item for item in items if item.get_closest_marker("one_kernel")]
+    elsewhere = [item for number, item in enumerate(once) if number % parts != part]
+    config.hook.pytest_deselected(items=elsewhere)
+    items[:] = [item for item in items if item not in elsewhere]
+
+
 class Lab:
     """The lab's devices by name: lab.NIC0 and so on."""
 
