@@ -70,6 +70,7 @@ def started(*options):
     return {"wrapper": [COMMAND, "run", *options, "--"], "preload": False, "env": ENV}
 
 
+@pytest.mark.one_kernel
 def test_run_forwards(lab):
     with Testpmd(*allow(lab.NIC0, lab.NIC1), *COMMON, **started()) as testpmd:
         testpmd.started()
@@ -157,6 +158,7 @@ def test_check_all_groups(lab):
     assert machine["plugin"]["path"] == plugin.PLUGIN
 
 
+@pytest.mark.one_kernel
 def test_check_exit_status_and_other_user(lab):
     assert "isolated" in run("check", lab.NIC0)
     run("check", lab.NIC0, lab.GROUP_NIC, status=1)
@@ -182,6 +184,7 @@ def test_bind_and_unbind(lab):
     assert pci.driver(lab.GROUP_HD) == "vfio-pci"
 
 
+@pytest.mark.one_kernel
 def test_unbind_refuses_a_device_in_use(lab):
     """vfio-pci would wait until the program has let go of it."""
     node = pci.cdev(lab.NIC0)
@@ -193,6 +196,7 @@ def test_unbind_refuses_a_device_in_use(lab):
         holder.kill()
 
 
+@pytest.mark.one_kernel
 def test_bind_nic_with_an_address(lab):
     """Its own driver has the NIC, and the system uses it."""
     run("unbind", lab.NIC0)
@@ -235,6 +239,7 @@ def test_udev_rules(lab, udev_rules):
 
 # ---- cdi
 
+@pytest.mark.one_kernel
 def test_cdi(lab):
     jsonschema = pytest.importorskip("jsonschema")
     text = run("cdi", lab.NIC0, lab.GROUP_NIC, status=1)

@@ -39,6 +39,7 @@ def test_thousands_of_user_maps(lab, no_faults):
     assert "would cut the map 0x20000000-0x20003fff" in output
 
 
+@pytest.mark.one_kernel
 def test_group_descriptors(lab, no_faults):
     """What has one gives it; who asks for another is told so by name."""
     output = client("groups", lab.NIC0, eal=allow(lab.NIC0))
@@ -47,6 +48,7 @@ def test_group_descriptors(lab, no_faults):
     assert "--ioasid-mode container" in output
 
 
+@pytest.mark.one_kernel
 def test_library_that_makes_group_ioctls(lab, no_faults):
     """Stock EAL serves it beside the plugin, under the group rule."""
     pci.bind(lab.EDU, "vfio-pci")

@@ -18,6 +18,7 @@ def check_forwarding(testpmd, ports=(0, 1)):
         assert stats["RX-errors"] == 0
 
 
+@pytest.mark.one_kernel
 def test_as_installed(lab, all_drivers):
     with Testpmd(*allow(lab.NIC0, lab.NIC1), "--iova-mode=va") as testpmd:
         testpmd.started()

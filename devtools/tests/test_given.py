@@ -90,6 +90,7 @@ def test_limit_of_the_user_counts(lab, user, launcher):
         testpmd.quit()
 
 
+@pytest.mark.one_kernel
 def test_not_what_they_are_said_to_be(lab, launcher):
     """One clear message each; the device that is given rightly works."""
     pci.bind(lab.GROUP_NIC, "vfio-pci")

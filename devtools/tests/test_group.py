@@ -70,6 +70,7 @@ def test_disk_on_vfio_but_not_named(lab):
     check_refusal(output, lab, "not named by -a")
 
 
+@pytest.mark.one_kernel
 def test_disk_named_but_not_bound(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     output = refused(*allow(lab.GROUP_NIC, lab.GROUP_HD))
@@ -93,6 +94,7 @@ def test_both_named_the_flag_changes_nothing(lab):
     assert not at_risk(output)
 
 
+@pytest.mark.one_kernel
 @pytest.mark.parametrize("driver", [None, "vfio-pci"], ids=["unbound", "vfio-pci"])
 def test_risk_accepted(lab, driver):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
@@ -144,6 +146,7 @@ def test_disk_held_by_a_kernel_driver(lab):
     subprocess.run(["dmesg", "--clear"], check=True)
 
 
+@pytest.mark.one_kernel
 def test_nic_and_edu(lab):
     pci.bind(lab.EDU_NIC, "vfio-pci")
     output = refused(*allow(lab.EDU_NIC))
@@ -155,6 +158,7 @@ def test_nic_and_edu(lab):
     assert not at_risk(output)
 
 
+@pytest.mark.one_kernel
 def test_one_warning_a_group(lab):
     """Two groups at risk are two warnings, each once."""
     pci.bind(lab.GROUP_NIC, "vfio-pci")
@@ -164,6 +168,7 @@ def test_one_warning_a_group(lab):
     assert sorted(at_risk(output)) == sorted([lab.GROUP_HD, lab.EDU])
 
 
+@pytest.mark.one_kernel
 def test_no_list_takes_all_that_is_bound(lab):
     """Without -a, binding was the explicit act: the disk on vfio-pci joins, too."""
     pci.bind(lab.GROUP_NIC, "vfio-pci")
@@ -172,12 +177,14 @@ def test_no_list_takes_all_that_is_bound(lab):
     assert not at_risk(output)
 
 
+@pytest.mark.one_kernel
 def test_no_list_disk_unbound(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     output = accepted([lab.NIC0, lab.NIC1])
     check_refusal(output, lab, "not named by -a, not bound to vfio-pci")
 
 
+@pytest.mark.one_kernel
 def test_no_list_disk_blocked(lab):
     """-b takes a device out of the explicit set."""
     pci.bind(lab.GROUP_NIC, "vfio-pci")
@@ -195,6 +202,7 @@ def test_short_bdf_names_the_same_device(lab):
     assert not at_risk(output)
 
 
+@pytest.mark.one_kernel
 def test_bridge_is_exempt_and_shown_at_debug(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     pci.bind(lab.GROUP_HD, "vfio-pci")

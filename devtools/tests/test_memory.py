@@ -40,6 +40,7 @@ def test_layout(lab, layout):
     assert "IOMMU pages of 2048 KiB" in output
 
 
+@pytest.mark.one_kernel
 @pytest.mark.parametrize("layout,page", [("--legacy-mem", 2048), ("--no-huge", 4)])
 def test_layout_that_is_never_changed(lab, layout, page):
     output = memory_client.run([*allow(lab.NIC0), "-m", "64", layout], [lab.NIC0, "reserve"])
@@ -152,6 +153,7 @@ def fits_after_advice(bdf, eal, *whys):
     assert "64 MiB reserved" in output
 
 
+@pytest.mark.one_kernel
 def test_memory_outside_of_the_window(lab):
     fits_after_advice(lab.NIC0, ["--ioasid-iova-window", "0x8000000000:1G"],
                       "refused: DPDK's memory at IOVA 0x100200000-0x1041fffff is out of its reach",

@@ -286,6 +286,7 @@ def hostile_messages(lab, testpmd):
 
 # ---- all of them with one primary
 
+@pytest.mark.one_kernel
 @pytest.mark.usefixtures("installed")
 def test_tools(lab, tmp_path):
     """They come and go while packets flow; the primary has its plugin by EAL's -d."""

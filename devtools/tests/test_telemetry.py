@@ -27,6 +27,7 @@ def ask(*commands):
     return replies if len(replies) > 1 else replies[0]
 
 
+@pytest.mark.one_kernel
 def test_telemetry(lab):
     """Two NICs of their own, two members of a group of which one has no driver in DPDK."""
     pci.bind(lab.GROUP_NIC, "vfio-pci")
