@@ -499,6 +499,25 @@ def test_cdi_group(root):
     assert "DPDK_IOASID_OPTS=--allow-insecure-vfio" in risk["containerEdits"]["env"]
 
 
+# ---- bench: what it refuses (the rest needs a kernel)
+
+@pytest.mark.parametrize("option, words", [
+    ("--size=3", "not sizes with M or G"), ("--size=2M,", "not sizes with M or G"),
+    ("--size=2MB", "not sizes with M or G"), ("--size=0G", "not sizes with M or G"),
+    ("--size=3M", "3 MiB are not whole pages"), ("--size=" + "2M," * 16 + "2M", "more than 16"),
+    ("--page-size=4M", "pages are of 2M or 1G"), ("--repeat=0", "from 1 to 100"),
+    (GROUP_NIC, "one device, please"),
+])
+def test_bench_arguments(root, option, words):
+    assert words in run("bench", option, NIC, root=root, status=2)
+
+
+def test_bench_without_the_device(root):
+    """There are no nodes behind a machine of files, and there may be no hugepages here."""
+    text = run("bench", "--size=2M", "--repeat=1", "--json", NIC, root=root, status=1)
+    assert f"{NIC}" in text or "raise their number in /sys/kernel/mm/hugepages" in text
+
+
 # ---- dts-tree
 
 def shims(tree):
