@@ -112,11 +112,8 @@ put_shim(FILE *f, const struct shim *shim)
 	char path[PATH_MAX];
 
 	fputs(HEAD, f);
-	if (shim->preload != NULL) {
-		if (realpath(shim->preload, path) == NULL)
-			return -errno;
-		put_variable(f, "LD_PRELOAD", path, ':');
-	}
+	if (shim->preload != NULL)
+		put_variable(f, "LD_PRELOAD", shim->preload, ':');
 	if (shim->options != NULL)
 		put_variable(f, OPTIONS_ENV, shim->options, ' ');
 	if (realpath(shim->program, path) == NULL)

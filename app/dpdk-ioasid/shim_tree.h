@@ -17,7 +17,7 @@ struct shim_tree {
 
 struct shim {
 	const char *program; /* absolute or relative to the working directory */
-	const char *preload; /* likewise; NULL: none */
+	const char *preload; /* absolute; NULL: none */
 	const char *options; /* for OPTIONS_ENV; NULL: none */
 };
 

@@ -475,6 +475,9 @@ def test_cdi(root, tmp_path):
                        for path, access in ((PLUGIN, "ro"), ("/dev/hugepages", "rw"))],
         },
     }
+    relative = os.path.relpath(PLUGIN)
+    assert spec == json.loads(run("cdi", "--json", "5:0.0", root=root,
+                                  env={"DPDK_IOASID_PLUGIN": relative}))
     yaml = pytest.importorskip("yaml")
     assert yaml.safe_load(run("cdi", "5:0.0", root=root)) == spec
     file = tmp_path / "spec.yaml"
