@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -16,8 +15,7 @@
 
 #include "bench.h"
 #include "command.h"
-
-#define SYSFS "/sys/bus/pci/devices"
+#include "machine.h"
 
 const struct bench_way bench_ways[] = {
 	{ "type1_page", "container, a call a page (DPDK 23.07 and later)", true, false, false },
@@ -65,7 +63,7 @@ open_type1(struct space *s)
 {
 	unsigned int number;
 	char path[64];
-	int ret = ioasid_group_number(SYSFS, s->bdf, &number);
+	int ret = ioasid_group_number(machine_devices(), s->bdf, &number);
 
 	if (ret < 0) {
 		fprintf(stderr, "dpdk-ioasid: %s\n", ioasid_error());
@@ -96,7 +94,7 @@ open_iommufd(struct space *s)
 	if (ret == 0)
 		ret = ioasid_alloc(s->ctx, &s->ioasid);
 	if (ret == 0)
-		ret = ioasid_join(s->ctx, SYSFS, s->bdf, 0, &s->dev);
+		ret = ioasid_join(s->ctx, machine_devices(), s->bdf, 0, &s->dev);
 	if (ret == 0)
 		ret = ioasid_attach(s->dev, s->ioasid);
 	if (ret < 0)
@@ -225,13 +223,12 @@ count_levels(char *line)
 static void
 read_entries(const char *bdf, struct bench_result *result)
 {
-	char path[PATH_MAX], line[256];
+	const struct path path =
+		machine_path("/sys/kernel/debug/iommu/intel/%s/domain_translation_struct", bdf);
+	FILE *f = fopen(path.s, "re");
 	unsigned int levels;
-	FILE *f;
+	char line[256];
 
-	snprintf(path, sizeof(path), "/sys/kernel/debug/iommu/intel/%s/domain_translation_struct",
-		 bdf);
-	f = fopen(path, "re");
 	if (f == NULL)
 		return;
 	result->has_entries = true;

@@ -3,6 +3,8 @@
 # Completion of dpdk-ioasid for bash. Needs no more than bash itself; with bash-completion
 # what stands behind `run` is completed as a command of its own.
 
+_dpdk_ioasid_plugin_options=(--allow-insecure-vfio --ioasid-dev --ioasid-mode)
+
 _dpdk_ioasid_devices() {
 	local device
 
@@ -63,44 +65,49 @@ _dpdk_ioasid_run() {
 		fi
 		return
 	fi
+	_dpdk_ioasid_value "$1" && return
+	if [[ $1 == -* ]]; then
+		_dpdk_ioasid_reply "$1" "${_dpdk_ioasid_plugin_options[@]}" --help
+	else
+		mapfile -t COMPREPLY < <(compgen -c -- "$1")
+	fi
+}
+
+# The value of the option before the word to complete; false: it wants none.
+_dpdk_ioasid_value() {
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
 	--ioasid-mode) _dpdk_ioasid_reply "$1" auto native container ;;
-	--ioasid-dev) mapfile -t COMPREPLY < <(compgen -f -- "$1") ;;
-	*)
-		if [[ $1 == -* ]]; then
-			_dpdk_ioasid_reply "$1" -- --allow-insecure-vfio --ioasid-dev --ioasid-mode --help
-		else
-			mapfile -t COMPREPLY < <(compgen -c -- "$1")
-		fi
-		;;
+	-p | --page-size) _dpdk_ioasid_reply "$1" 2M 1G ;;
+	--ioasid-dev | -o | --output | --svg) mapfile -t COMPREPLY < <(compgen -f -- "$1") ;;
+	-s | --size | -n | --repeat) ;;
+	*) return 1 ;;
 	esac
 }
 
 _dpdk_ioasid() {
-	local current options
+	local current options subcommands="run check bind unbind bench cdi dts-tree"
 
 	COMPREPLY=()
 	current=$(_dpdk_ioasid_current)
 	if ((COMP_CWORD == 1)); then
-		_dpdk_ioasid_reply "$current" run check bind unbind cdi --help --version
-		[[ $current ]] || _dpdk_ioasid_reply "" run check bind unbind cdi
+		_dpdk_ioasid_reply "$current" "$subcommands" ${current:+--help --version}
 		return
 	fi
 	case ${COMP_WORDS[1]} in
-	run) _dpdk_ioasid_run "$current" && return ;;
+	run) _dpdk_ioasid_run "$current"; return ;;
 	check) options="--all --json --help" ;;
 	bind | unbind) options="--force --help" ;;
-	cdi)
-		options="--allow-insecure-vfio --json --output --help"
-		if [[ ${COMP_WORDS[COMP_CWORD - 1]} == @(-o|--output) ]]; then
-			mapfile -t COMPREPLY < <(compgen -f -- "$current")
-			return
-		fi
-		;;
+	bench) options="--size --page-size --repeat --json --svg --help" ;;
+	cdi) options="--allow-insecure-vfio --json --output --help" ;;
+	dts-tree) options="--stock ${_dpdk_ioasid_plugin_options[*]} --help" ;;
 	*) return ;;
 	esac
-	if [[ $current == -* ]]; then
+	if _dpdk_ioasid_value "$current"; then
+		return
+	elif [[ $current == -* ]]; then
 		_dpdk_ioasid_reply "$current" "$options"
+	elif [[ ${COMP_WORDS[1]} == dts-tree ]]; then
+		mapfile -t COMPREPLY < <(compgen -d -- "$current")
 	else
 		_dpdk_ioasid_reply "$current" "$(_dpdk_ioasid_devices)"
 	fi

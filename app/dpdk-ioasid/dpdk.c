@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,4 +56,23 @@ dpdk_installed(void)
 		globfree(&found);
 	}
 	return list;
+}
+
+int
+dpdk_version(const char *eal, char *version, size_t size)
+{
+	const char *(*rte_version)(void) = NULL;
+	const char *text;
+	void *library;
+
+	/* Constructors leave memory behind: to remain is what EAL is made for. */
+	library = dlopen(eal, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
+	if (library == NULL)
+		return -ENOENT;
+	*(void **)&rte_version = dlsym(library, "rte_version");
+	text = rte_version != NULL ? rte_version() : "";
+	/* "DPDK 22.11.4" */
+	snprintf(version, size, "%s", text + strcspn(text, "0123456789"));
+	dlclose(library);
+	return version[0] != '\0' ? 0 : -ENOENT;
 }

@@ -25,6 +25,8 @@ static const struct subcommand {
 	  "measure what mapping memory costs, in the ways there are", command_bench },
 	{ "cdi", (char[]){ "dpdk-ioasid cdi" },
 	  "write a Container Device Interface specification for devices", command_cdi },
+	{ "dts-tree", (char[]){ "dpdk-ioasid dts-tree" },
+	  "write a tree for DPDK's test suite, to test under the plugin", command_dts_tree },
 };
 
 static void

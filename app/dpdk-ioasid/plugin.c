@@ -36,15 +36,14 @@ library_dir(char dir[PATH_MAX])
 	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-/* 0: for this ABI; -ENOEXEC: for another; -ENOENT: not there. */
+/* 0: for this ABI; -ENOEXEC: for another; -ENOENT: not there. The path becomes absolute. */
 static int
 look_at(const char *path, const char *abi, struct plugin *plugin)
 {
 	struct elf_facts facts;
 
-	if (elf_read(path, &facts) < 0)
+	if (elf_read(path, &facts) < 0 || realpath(path, plugin->path) == NULL)
 		return -ENOENT;
-	snprintf(plugin->path, sizeof(plugin->path), "%s", path);
 	strcpy(plugin->abi, facts.abi);
 	return abi == NULL || strcmp(abi, facts.abi) == 0 ? 0 : -ENOEXEC;
 }

@@ -90,7 +90,7 @@ spawn_find(const char *name, char *path, unsigned long size)
 		return check_program(path);
 	}
 	if (dirs == NULL)
-		dirs = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+		dirs = DEFAULT_PATH;
 	for (;;) {
 		const size_t n = strcspn(dirs, ":");
 

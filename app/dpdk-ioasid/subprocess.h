@@ -3,6 +3,9 @@
 #ifndef IOASID_SUBPROCESS_H
 #define IOASID_SUBPROCESS_H
 
+/* Where programs are looked for without PATH in the environment. */
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 /*
  * Run a program, found by PATH, to its end; what it prints is *output, for free().
  * Returns its exit status, or -errno.

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <rte_log.h>
 
+#include "captured_log.h"
 #include "explicit_set.h"
 #include "group_report.h"
 #include "options.h"
@@ -30,9 +30,6 @@ explicit_set_names(const char *bdf)
 	return false;
 }
 
-static char *log_text;
-static size_t log_size;
-static FILE *log_file;
 static struct ioasid_member members[3];
 static struct ioasid_group group = { .number = 13, .members = members };
 
@@ -52,8 +49,7 @@ setup(void **state)
 	strcpy(members[1].bdf, DISK);
 	strcpy(members[2].bdf, MORE);
 	group_report_forget(group.number);
-	log_file = open_memstream(&log_text, &log_size);
-	return log_file != NULL ? rte_openlog_stream(log_file) : -1;
+	return log_capture();
 }
 
 static int
@@ -61,9 +57,7 @@ teardown(void **state)
 {
 	(void)state;
 	group_report_forget(group.number);
-	rte_openlog_stream(NULL);
-	fclose(log_file);
-	free(log_text);
+	log_release();
 	return 0;
 }
 
@@ -71,12 +65,11 @@ teardown(void **state)
 static char *
 check(unsigned int nmembers)
 {
-	long begin = ftell(log_file);
+	const size_t begin = strlen(logged());
 
 	group.nmembers = nmembers;
 	group_report_risk(&group, NIC, at_risk);
-	fflush(log_file);
-	return strdup(log_text + begin);
+	return strdup(logged() + begin);
 }
 
 static void

@@ -20,10 +20,11 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <rte_common.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
-#include <rte_log.h>
 
+#include "captured_log.h"
 #include "device.h"
 #include "explicit_set.h"
 #include "ioasid.h"
@@ -178,10 +179,6 @@ stock_in_charge(void)
 
 /* ---- what is common */
 
-static char *log_text;
-static size_t log_size;
-static FILE *log_file;
-
 static int
 setup(enum rte_proc_type_t type)
 {
@@ -190,8 +187,7 @@ setup(enum rte_proc_type_t type)
 	fake.peer = PEER;
 	fake.runtime_dir = "/nonexistent";
 	fake.shared_fd = -1;
-	log_file = open_memstream(&log_text, &log_size);
-	return log_file != NULL ? rte_openlog_stream(log_file) : -1;
+	return log_capture();
 }
 
 static int
@@ -213,24 +209,14 @@ teardown(void **state)
 {
 	(void)state;
 	multiprocess_release_all();
-	rte_openlog_stream(NULL);
-	fclose(log_file);
-	free(log_text);
+	log_release();
 	return 0;
-}
-
-static const char *
-logged(void)
-{
-	fflush(log_file);
-	return log_text;
 }
 
 static void
 assert_logged_nothing(void)
 {
-	fflush(log_file);
-	assert_int_equal(log_size, 0);
+	assert_string_equal(logged(), "");
 }
 
 static struct message

@@ -14,41 +14,27 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <rte_log.h>
 
+#include "captured_log.h"
 #include "given.h"
 #include "options.h"
 
 #define MAX_ARGS 16
-
-static char *log_text;
-static size_t log_size;
-static FILE *log_file;
 
 static int
 setup(void **state)
 {
 	(void)state;
 	memset(&options, 0, sizeof(options));
-	log_file = open_memstream(&log_text, &log_size);
-	return log_file != NULL ? rte_openlog_stream(log_file) : -1;
+	return log_capture();
 }
 
 static int
 teardown(void **state)
 {
 	(void)state;
-	rte_openlog_stream(NULL);
-	fclose(log_file);
-	free(log_text);
+	log_release();
 	return 0;
-}
-
-static const char *
-logged(void)
-{
-	fflush(log_file);
-	return log_text;
 }
 
 /* argv from words separated by blanks; `words` must stay. */
@@ -113,7 +99,7 @@ takes_ours_and_leaves_the_rest(void **state)
 		else
 			assert_null(options.dev);
 	}
-	assert_string_equal(logged() != NULL ? logged() : "", "");
+	assert_string_equal(logged(), "");
 }
 
 static void

@@ -104,6 +104,10 @@ def test_run_keeps_the_group_rule(lab):
 
 # ---- check
 
+def kernel_number():
+    return tuple(int(number) for number in os.uname().release.split(".")[:2])
+
+
 def check(*bdfs, status=0):
     """By BDF what `check` says; text and JSON must say the same."""
     text = run("check", *bdfs, status=status)
@@ -150,7 +154,7 @@ def test_check_all_groups(lab):
     assert devices[lab.NIC0]["next"] == [
         f"dpdk-ioasid run -- dpdk-testpmd -a {lab.NIC0} --iova-mode=va -- -i"]
     assert machine["kernel"] == os.uname().release
-    kernel = tuple(int(number) for number in machine["kernel"].split(".")[:2])
+    kernel = kernel_number()
     assert machine["iommufd"] == {"node": "/dev/ioasid", "node_access": True, "cdev": True,
                                   "map_file": kernel >= (6, 13), "vf_token": kernel >= (6, 17)}
     assert machine["iommus"] == [{"name": "dmar0", "type": "intel-iommu", "width": 48}]
@@ -235,6 +239,34 @@ def test_udev_rules(lab, udev_rules):
         said = re.findall(r"60-dpdk-ioasid.rules:\d+ (.*)", text)
         assert f"GROUP {group}" in said and "MODE 0660" in said
         assert ("LINK 'ioasid'" in said) == path.endswith("iommu")
+
+
+# ---- bench
+
+def bench(bdf, *options):
+    """What it measures of 64 MiB, by way."""
+    result = json.loads(run("bench", bdf, "--size=64M", "--repeat=1", "--json", *options))
+    [size] = result["sizes"]
+    assert (result["device"], result["repeat"], size["mib"]) == (bdf, 1, 64)
+    return {way["way"]: way for way in size["ways"]}
+
+
+def test_bench(lab, tmp_path):
+    plot = ["--svg", str(tmp_path / "map.svg")] if shutil.which("gnuplot") else []
+    ways = bench(lab.NIC0, *plot)
+    by_file = {ways.pop("file_page")["error"], ways.pop("file_all")["error"]} \
+        if kernel_number() < (6, 13) else set()
+    assert by_file <= {"not in this kernel"}
+    assert set(ways) >= {"type1_page", "type1_all", "address_page", "address_all"}
+    for name, way in ways.items():
+        assert way["calls"] == (1 if name.endswith("_all") else 32)
+        assert way["entries"] == {"4K": 0, "2M": 32, "1G": 0}
+        assert way["pinned_bytes"] == 64 << 20
+    if plot:
+        with open(plot[1], encoding="utf-8") as file:
+            svg = file.read()
+        assert all(way["text"] in svg for way in ways.values())
+    assert f"{lab.GROUP_NIC}" in run("bench", lab.GROUP_NIC, "--size=64M", status=1)
 
 
 # ---- cdi

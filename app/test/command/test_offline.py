@@ -60,7 +60,7 @@ def check(root, *bdfs, status=0):
 
 def test_help():
     text = run("--help")
-    for name in ("run", "check", "bind", "unbind", "cdi"):
+    for name in ("run", "check", "bind", "unbind", "bench", "cdi", "dts-tree"):
         assert f"\n  {name} " in text
         own = run(name, "--help")
         assert own.startswith(f"Usage: dpdk-ioasid {name} ")
@@ -76,7 +76,8 @@ def test_not_understood():
         run(name, "--nonsense", status=2)
     for name in ("bind", "unbind", "cdi"):
         assert "which device?" in run(name, status=2)
-    run("bench", "--nonsense", status=2)
+    for name in ("bench", "dts-tree"):
+        run(name, "--nonsense", status=2)
     assert run("--version").startswith("dpdk-ioasid 0.")
 
 
@@ -91,11 +92,20 @@ def complete(*words):
 
 
 def test_completion():
-    assert complete("dpdk-ioasid", "") == ["bind", "cdi", "check", "run", "unbind"]
+    assert complete("dpdk-ioasid", "") == [
+        "bench", "bind", "cdi", "check", "dts-tree", "run", "unbind"]
+    assert complete("dpdk-ioasid", "--v") == ["--version"]
     assert complete("dpdk-ioasid", "u") == ["unbind"]
     assert complete("dpdk-ioasid", "check", "--j") == ["--json"]
     assert complete("dpdk-ioasid", "run", "--ioasid-mode", "") == ["auto", "container", "native"]
     assert "dpdk-testpmd" in complete("dpdk-ioasid", "run", "--", "dpdk-test")
+    assert complete("dpdk-ioasid", "run", "--ioasid-d") == ["--ioasid-dev"]
+    assert complete("dpdk-ioasid", "bench", "--s") == ["--size", "--svg"]
+    assert complete("dpdk-ioasid", "bench", "--page-size", "") == ["1G", "2M"]
+    assert complete("dpdk-ioasid", "bench", "--size", "") == []
+    assert complete("dpdk-ioasid", "cdi", "-o", "/etc/hostn") == ["/etc/hostname"]
+    assert complete("dpdk-ioasid", "dts-tree", "--st") == ["--stock"]
+    assert complete("dpdk-ioasid", "dts-tree", "/et") == ["/etc"]
     assert complete("dpdk-ioasid", "nosuch", "") == []
 
 
@@ -465,6 +475,9 @@ def test_cdi(root, tmp_path):
                        for path, access in ((PLUGIN, "ro"), ("/dev/hugepages", "rw"))],
         },
     }
+    relative = os.path.relpath(PLUGIN)
+    assert spec == json.loads(run("cdi", "--json", "5:0.0", root=root,
+                                  env={"DPDK_IOASID_PLUGIN": relative}))
     yaml = pytest.importorskip("yaml")
     assert yaml.safe_load(run("cdi", "5:0.0", root=root)) == spec
     file = tmp_path / "spec.yaml"
@@ -487,6 +500,106 @@ def test_cdi_group(root):
     assert risk["devices"][0]["containerEdits"]["deviceNodes"] == [
         {"path": "/dev/vfio/devices/vfio0", "permissions": "rw"}]
     assert "DPDK_IOASID_OPTS=--allow-insecure-vfio" in risk["containerEdits"]["env"]
+
+
+# ---- bench: what it refuses (the rest needs a kernel)
+
+@pytest.mark.parametrize("option, words", [
+    ("--size=3", "not sizes with M or G"), ("--size=2M,", "not sizes with M or G"),
+    ("--size=2MB", "not sizes with M or G"), ("--size=0G", "not sizes with M or G"),
+    ("--size=3M", "3 MiB are not whole pages"), ("--size=" + "2M," * 16 + "2M", "more than 16"),
+    ("--page-size=4M", "pages are of 2M or 1G"), ("--repeat=0", "from 1 to 100"),
+    (GROUP_NIC, "one device, please"),
+])
+def test_bench_arguments(root, option, words):
+    assert words in run("bench", option, NIC, root=root, status=2)
+
+
+def test_bench_without_the_device(root):
+    """There are no nodes behind a machine of files, and there may be no hugepages here."""
+    text = run("bench", "--size=2M", "--repeat=1", "--json", NIC, root=root, status=1)
+    assert f"{NIC}" in text or "raise their number in /sys/kernel/mm/hugepages" in text
+
+
+# ---- dts-tree
+
+def shims(tree):
+    """The scripts of a tree by name."""
+    return {path.name: path.read_text() for path in (tree / "build/app").iterdir()}
+
+
+def test_dts_tree(tmp_path):
+    tree = tmp_path / "shim"
+    text = run("dts-tree", str(tree) + "/")
+    version = subprocess.run(["pkg-config", "--modversion", "libdpdk"], check=True, text=True,
+                             stdout=subprocess.PIPE).stdout
+    assert (tree / "VERSION").read_text() == version
+    scripts = shims(tree)
+    assert text == (f"{tree}: DPDK {version.strip()}, {len(scripts)} applications under the "
+                    "plugin\n")
+    assert {"dpdk-testpmd", "dpdk-dumpcap", "dpdk-test"} <= set(scripts)
+    assert "dpdk-ioasid" not in scripts and "dpdk-devbind.py" not in scripts
+    assert f"LD_PRELOAD='{os.path.realpath(PLUGIN)}'" in scripts["dpdk-testpmd"]
+    for path in (tree, tree / "build/app/dpdk-testpmd"):
+        assert path.stat().st_mode & 0o777 == 0o755
+    assert os.listdir(tmp_path) == ["shim"]
+
+
+@pytest.mark.skipif(os.environ.get("DPDK_IOASID_SANITIZED") == "1",
+                    reason="a plugin with sanitizers cannot be preloaded into other programs")
+def test_dts_tree_runs_under_the_plugin(tmp_path):
+    """The options are the tree's, then the environment's."""
+    testpmd = [tmp_path / "shim/build/app/dpdk-testpmd", "--no-pci", "--no-huge"]
+    for option, more, wrong in (("--ioasid-mode=it's", "", "it's"),
+                                ("--allow-insecure-vfio", "--ioasid-mode=later", "later")):
+        run("dts-tree", option, str(tmp_path / "shim"))
+        result = subprocess.run(testpmd, env={**os.environ, "DPDK_IOASID_OPTS": more}, text=True,
+                                check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert f'--ioasid-mode "{wrong}": give auto, native or container' in result.stdout
+
+
+def test_dts_tree_stock(tmp_path):
+    tree = tmp_path / "shim"
+    run("dts-tree", str(tree))
+    run("dts-tree", "--stock", str(tree))  # in place of the other
+    scripts = shims(tree)
+    assert not any("LD_PRELOAD" in script for script in scripts.values())
+    text = subprocess.run([tree / "build/app/dpdk-testpmd", "--help"], check=False, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+    assert "--iova-mode" in text and "--ioasid-mode" not in text
+    # No plugin is needed.
+    run("dts-tree", "--stock", str(tree), env={"DPDK_IOASID_PLUGIN": "/nowhere/x.so"})
+    assert "without the plugin" in run("dts-tree", "--stock", "--allow-insecure-vfio", str(tree),
+                                       status=2)
+
+
+@pytest.mark.parametrize("name", ["file", "build/app/dpdk-testpmd", "build/lib/x", "src/VERSION"])
+def test_dts_tree_replaces_nothing_else(tmp_path, name):
+    tree = tmp_path / "shim"
+    tree.mkdir()
+    run("dts-tree", str(tree))  # an empty directory is taken
+    file = tree / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("#!/bin/sh\nsomebody else's\n")
+    assert "holds something else" in run("dts-tree", str(tree), status=1)
+    assert "else's" in file.read_text() and os.listdir(tmp_path) == ["shim"]
+    assert "holds something else" in run("dts-tree", str(file), status=1)
+
+
+def test_dts_tree_that_cannot_be_written(tmp_path):
+    assert "which directory?" in run("dts-tree", status=2)
+    assert "one directory" in run("dts-tree", "a", "b", status=2)
+    assert "No such file" in run("dts-tree", "/nowhere/shim", status=1)
+    tree = str(tmp_path / "shim")
+    text = run("dts-tree", tree, status=1, env={"PATH": "/nowhere"})
+    assert "dpdk-testpmd: No such file" in text and "dpdk-dev" in text
+    assert "is not in /nowhere/x.so" in run("dts-tree", tree, status=1,
+                                            env={"DPDK_IOASID_PLUGIN": "/nowhere/x.so"})
+    script = 'ulimit -f 0; trap "" XFSZ; exec "$0" dts-tree "$1"'
+    result = subprocess.run(["bash", "-c", script, COMMAND, tree], check=False, text=True,
+                            stderr=subprocess.PIPE)
+    assert result.returncode == 1 and result.stderr.endswith(f"{tree}: Input/output error\n")
+    assert os.listdir(tmp_path) == []
 
 
 if __name__ == "__main__":

@@ -145,10 +145,11 @@ container_create(void)
 }
 
 static void
-forget_group(struct container *c, struct group *g)
+forget_group(struct container *c, struct group *g, bool closes)
 {
 	SLIST_REMOVE(&c->groups, g, group, entry);
-	close(g->fd);
+	if (closes)
+		close(g->fd);
 	free(g);
 }
 
@@ -225,15 +226,18 @@ enter_group(int fd, unsigned int number, uint32_t *ioasid)
 }
 
 static int
-remove_group(int fd, unsigned int number)
+remove_group(int fd, unsigned int number, bool closes)
 {
-	struct container *c = find_or_tell(fd);
-	struct group *g = c != NULL ? find_group(c, number) : NULL;
+	struct container *c;
+	struct group *g;
 
-	if (g == NULL)
-		return -ENOENT;
-	forget_group(c, g);
-	return 0;
+	pthread_mutex_lock(&lock);
+	c = find_or_tell(fd);
+	g = c != NULL ? find_group(c, number) : NULL;
+	if (g != NULL)
+		forget_group(c, g, closes);
+	pthread_mutex_unlock(&lock);
+	return g != NULL ? 0 : -ENOENT;
 }
 
 int
@@ -249,12 +253,18 @@ container_group_bind(int fd, unsigned int group)
 		return handle;
 	ret = device_move_group(group, ioasid);
 	if (ret < 0) {
-		pthread_mutex_lock(&lock);
-		remove_group(fd, group);
-		pthread_mutex_unlock(&lock);
+		remove_group(fd, group, true);
 		return ret;
 	}
 	return handle;
+}
+
+static int
+move_out(int fd, unsigned int group, bool closes)
+{
+	int ret = device_move_group(group, space_default());
+
+	return ret < 0 ? ret : remove_group(fd, group, closes);
 }
 
 int
@@ -271,13 +281,7 @@ container_group_unbind(int fd, unsigned int group)
 		IOASID_LOG(ERR, "IOMMU group %u is not bound to container %d", group, fd);
 		return ret;
 	}
-	ret = device_move_group(group, space_default());
-	if (ret < 0)
-		return ret;
-	pthread_mutex_lock(&lock);
-	ret = remove_group(fd, group);
-	pthread_mutex_unlock(&lock);
-	return ret;
+	return move_out(fd, group, true);
 }
 
 int
@@ -311,29 +315,21 @@ container_clear_group(int group_fd)
 	struct container *c;
 	struct group *g;
 	unsigned int number = 0;
-	int ret;
+	int fd = -1;
 
 	pthread_mutex_lock(&lock);
 	g = find_group_fd(group_fd, &c);
-	if (g != NULL)
+	if (g != NULL) {
 		number = g->number;
+		fd = c->fd;
+	}
 	pthread_mutex_unlock(&lock);
 	if (g == NULL) {
 		IOASID_LOG(ERR, "%d is not the file descriptor of a group", group_fd);
 		return -ENOENT;
 	}
-	ret = device_move_group(number, space_default());
-	if (ret < 0)
-		return ret;
 	/* Callers may have closed it already, so that the number could be another's. */
-	pthread_mutex_lock(&lock);
-	g = find_group_fd(group_fd, &c);
-	if (g != NULL) {
-		SLIST_REMOVE(&c->groups, g, group, entry);
-		free(g);
-	}
-	pthread_mutex_unlock(&lock);
-	return 0;
+	return move_out(fd, number, false);
 }
 
 bool
@@ -404,7 +400,7 @@ container_close_all(void)
 	pthread_mutex_lock(&lock);
 	while ((c = LIST_FIRST(&containers)) != NULL) {
 		while ((g = SLIST_FIRST(&c->groups)) != NULL)
-			forget_group(c, g);
+			forget_group(c, g, true);
 		LIST_REMOVE(c, entry);
 		close(c->fd);
 		free(c);

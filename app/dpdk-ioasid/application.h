@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#ifndef IOASID_APPLICATION_H
+#define IOASID_APPLICATION_H
+
+/* A DPDK application that uses DPDK's shared libraries. */
+
+#include <limits.h>
+
+#include "plugin.h"
+
+struct application {
+	char path[PATH_MAX];
+	char abi[ABI_SIZE]; /* of its DPDK */
+	char eal[PATH_MAX]; /* the librte_eal.so that is loaded with it */
+	char why[2 * PATH_MAX + 512];
+};
+
+/*
+ * Find an application by PATH, and its DPDK. Returns 0, or the exit status that says why it
+ * is of no use here (STATUS_RUN and following), with `why` as a sentence.
+ */
+int application_find(const char *name, struct application *app);
+
+/* The plugin for it, likewise. */
+int application_plugin(struct application *app, struct plugin *plugin);
+
+#endif /* IOASID_APPLICATION_H */
