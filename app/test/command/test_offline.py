@@ -515,10 +515,18 @@ def test_bench_arguments(root, option, words):
     assert words in run("bench", option, NIC, root=root, status=2)
 
 
-def test_bench_without_the_device(root):
-    """There are no nodes behind a machine of files, and there may be no hugepages here."""
-    text = run("bench", "--size=2M", "--repeat=1", "--json", NIC, root=root, status=1)
-    assert f"{NIC}" in text or "raise their number in /sys/kernel/mm/hugepages" in text
+def test_bench_devices(root):
+    """Nothing is there behind a machine of files, and there may be no hugepages here."""
+    root.device("0000:05:00.0", group=5, driver="vfio-pci")
+    root.device("0000:07:00.0", group=7, driver="vfio-pci")
+    root.device("0000:07:00.1", group=7)
+    few = "--size=2M", "--repeat=1", "--json"
+    assert f"{NIC}: is not on vfio-pci: dpdk-ioasid bind {NIC}" in run("bench", *few, NIC, root=root,
+                                                                      status=1)
+    text = run("bench", *few, "7:0.0", root=root, status=1)
+    assert "0000:07:00.0: shares its IOMMU group 7 with 0000:07:00.1" in text
+    text = run("bench", *few, "5:0.0", root=root, status=1)
+    assert '"device": "0000:05:00.0"' in text or "raise their number in /sys/kernel/mm" in text
 
 
 # ---- dts-tree
