@@ -153,9 +153,10 @@ decide(const json_t *machine, json_t *device)
 	}
 	names = list_others(device, "-a ", " ");
 	set_verdict(device, "shared",
-		    json_sprintf("others of IOMMU group %" JSON_INTEGER_FORMAT
-				 " can reach the memory of who uses it: name these too: %s",
-				 group_number(device), names));
+		    json_sprintf(
+			    "others of IOMMU group %" JSON_INTEGER_FORMAT
+			    " could reach the memory of a program that uses it: name these too: %s",
+			    group_number(device), names));
 	free(names);
 }
 
