@@ -360,7 +360,10 @@ check_judge(const json_t *machine, json_t *device)
 	};
 
 	decide(machine, device);
-	if (strcmp(get_text(device, "verdict"), "cannot") != 0) {
+	if (get_true(device, "system") && !is_on_vfio(device)) {
+		add(advice.notes, "not a device for DPDK, and the system may need it: there is "
+				  "nothing to type next");
+	} else if (strcmp(get_text(device, "verdict"), "cannot") != 0) {
 		advise_kernel(&advice);
 		advise_use(&advice);
 		advise_bind(&advice);

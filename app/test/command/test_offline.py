@@ -358,6 +358,8 @@ def test_check_cdev_and_which_are_shown(root):
     assert devices["0000:05:00.0"]["cdev_access"] is True
     devices, _ = check(root, "--all")
     assert list(devices) == [NIC, GROUP_NIC, GROUP_HD, "0000:05:00.0", "0000:06:00.0"]
+    for system in GROUP_HD, "0000:06:00.0":  # a disk controller, USB
+        assert devices[system]["next"] == [] and "not a device for DPDK" in devices[system]["notes"][0]
 
 
 def test_check_nothing_there(tmp_path):
