@@ -16,6 +16,8 @@
 
 #include "bench.h"
 #include "command.h"
+#include "driver.h"
+#include "machine.h"
 
 #define MAX_SIZES  16
 #define MAX_REPEAT 100
@@ -140,6 +142,43 @@ parse(int key, char *arg, struct argp_state *state)
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
+}
+
+/* ---- the device */
+
+static bool
+is_alone(const char *bdf)
+{
+	struct ioasid_group *group;
+	bool alone = true;
+
+	if (ioasid_group_read(machine_devices(), bdf, &group) < 0) {
+		complain(bdf, "%s", ioasid_error());
+		return false;
+	}
+	for (unsigned int i = 0; i < group->nmembers; i++) {
+		const struct ioasid_member *m = &group->members[i];
+
+		if (m->bridge || strcmp(m->bdf, bdf) == 0)
+			continue;
+		complain(bdf, "shares its IOMMU group %u with %s: take one that is alone",
+			 group->number, m->bdf);
+		alone = false;
+	}
+	ioasid_group_free(group);
+	return alone;
+}
+
+static bool
+is_fit(const char *bdf)
+{
+	char driver[IOASID_DRIVER_SIZE];
+
+	driver_read(bdf, driver, sizeof(driver));
+	if (strcmp(driver, VFIO_PCI) == 0)
+		return is_alone(bdf);
+	complain(bdf, "is not on " VFIO_PCI ": dpdk-ioasid bind %s", bdf);
+	return false;
 }
 
 /* ---- measuring */
@@ -307,13 +346,13 @@ command_bench(int argc, char **argv)
 	json_t *result;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &bench);
-	result = measure(&bench);
+	result = is_fit(bench.bdfs.bdf[0]) ? measure(&bench) : NULL;
 	if (result != NULL) {
 		status = has_failure(result) ? STATUS_NO : STATUS_OK;
-		if (bench.json)
-			json_dumpf(result, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-		else
+		if (!bench.json)
 			bench_print(result);
+		else if (json_dumpf(result, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) == 0)
+			putchar('\n');
 		if (bench.svg != NULL && bench_plot(result, bench.svg) < 0)
 			status = STATUS_NO;
 	}

@@ -153,11 +153,11 @@ check_device(const char *bdf)
 		pci_read(bdf, &alone);
 		m = &alone;
 	}
-	device = json_pack("{s:s, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "bdf", bdf, "id",
+	device = json_pack("{s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "bdf", bdf, "id",
 			   json_sprintf("%04x:%04x", m->vendor, m->device), "class",
 			   pci_class_name(m), "name", pci_name(m), "numa_node", numa_node(bdf),
-			   "bridge", m->bridge, "driver", text_or_null(m->driver), "group",
-			   group_of(group, bdf));
+			   "bridge", m->bridge, "system", pci_is_system(m), "driver",
+			   text_or_null(m->driver), "group", group_of(group, bdf));
 	add_cdev(device, m);
 	add_use(device, bdf);
 	json_object_set_new(device, "others", others(group, bdf));

@@ -153,9 +153,10 @@ decide(const json_t *machine, json_t *device)
 	}
 	names = list_others(device, "-a ", " ");
 	set_verdict(device, "shared",
-		    json_sprintf("others of IOMMU group %" JSON_INTEGER_FORMAT
-				 " can reach the memory of who uses it: name these too: %s",
-				 group_number(device), names));
+		    json_sprintf(
+			    "others of IOMMU group %" JSON_INTEGER_FORMAT
+			    " could reach the memory of a program that uses it: name these too: %s",
+			    group_number(device), names));
 	free(names);
 }
 
@@ -359,7 +360,10 @@ check_judge(const json_t *machine, json_t *device)
 	};
 
 	decide(machine, device);
-	if (strcmp(get_text(device, "verdict"), "cannot") != 0) {
+	if (get_true(device, "system") && !is_on_vfio(device)) {
+		add(advice.notes, "not a device for DPDK, and the system may need it: there is "
+				  "nothing to type next");
+	} else if (strcmp(get_text(device, "verdict"), "cannot") != 0) {
 		advise_kernel(&advice);
 		advise_use(&advice);
 		advise_bind(&advice);

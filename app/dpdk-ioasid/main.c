@@ -36,7 +36,7 @@ print_help(FILE *f)
 		"Usage: dpdk-ioasid SUBCOMMAND [OPTION…] [ARGUMENT…]\n"
 		"DPDK's devices over /dev/ioasid (Linux iommufd), isolated from each other.\n\n");
 	for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++)
-		fprintf(f, "  %-8s %s\n", subcommands[i].name, subcommands[i].help);
+		fprintf(f, "  %-9s %s\n", subcommands[i].name, subcommands[i].help);
 	fprintf(f, "\n`dpdk-ioasid SUBCOMMAND --help` tells more, the exit status too.\n"
 		   "`dpdk-ioasid --version` prints the version.\n");
 }

@@ -136,6 +136,22 @@ pci_class_name(const struct ioasid_member *m)
 	return json_string(buf);
 }
 
+bool
+pci_is_system(const struct ioasid_member *m)
+{
+	switch (m->class_code >> 16) {
+	case 0x00: /* from before there were classes */
+	case PCI_BASE_CLASS_STORAGE:
+	case PCI_BASE_CLASS_DISPLAY:
+	case PCI_BASE_CLASS_BRIDGE:
+	case PCI_BASE_CLASS_COMMUNICATION:
+	case PCI_BASE_CLASS_SERIAL:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static json_t *
 read_acs(struct pci_dev *dev)
 {

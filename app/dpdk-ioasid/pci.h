@@ -22,6 +22,9 @@ json_t *pci_name(const struct ioasid_member *m);
 /* "Ethernet controller" */
 json_t *pci_class_name(const struct ioasid_member *m);
 
+/* Of a class that makes the machine run: disks, displays, bridges, consoles, USB. */
+bool pci_is_system(const struct ioasid_member *m);
+
 /*
  * Access Control Services of a bridge, what of them is switched on: an object of
  * booleans; false if it has none; null if it cannot be told (only root may read that

@@ -358,6 +358,8 @@ def test_check_cdev_and_which_are_shown(root):
     assert devices["0000:05:00.0"]["cdev_access"] is True
     devices, _ = check(root, "--all")
     assert list(devices) == [NIC, GROUP_NIC, GROUP_HD, "0000:05:00.0", "0000:06:00.0"]
+    for system in GROUP_HD, "0000:06:00.0":  # a disk controller, USB
+        assert devices[system]["next"] == [] and "not a device for DPDK" in devices[system]["notes"][0]
 
 
 def test_check_nothing_there(tmp_path):
@@ -515,10 +517,18 @@ def test_bench_arguments(root, option, words):
     assert words in run("bench", option, NIC, root=root, status=2)
 
 
-def test_bench_without_the_device(root):
-    """There are no nodes behind a machine of files, and there may be no hugepages here."""
-    text = run("bench", "--size=2M", "--repeat=1", "--json", NIC, root=root, status=1)
-    assert f"{NIC}" in text or "raise their number in /sys/kernel/mm/hugepages" in text
+def test_bench_devices(root):
+    """Nothing is there behind a machine of files, and there may be no hugepages here."""
+    root.device("0000:05:00.0", group=5, driver="vfio-pci")
+    root.device("0000:07:00.0", group=7, driver="vfio-pci")
+    root.device("0000:07:00.1", group=7)
+    few = "--size=2M", "--repeat=1", "--json"
+    assert f"{NIC}: is not on vfio-pci: dpdk-ioasid bind {NIC}" in run("bench", *few, NIC, root=root,
+                                                                      status=1)
+    text = run("bench", *few, "7:0.0", root=root, status=1)
+    assert "0000:07:00.0: shares its IOMMU group 7 with 0000:07:00.1" in text
+    text = run("bench", *few, "5:0.0", root=root, status=1)
+    assert '"device": "0000:05:00.0"' in text or "raise their number in /sys/kernel/mm" in text
 
 
 # ---- dts-tree
