@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""single_core_forward_perf: the configuration, what was measured, and the table of ratios."""
+
+import ast
+import os
+import re
+import statistics
+
+from labvm.common import CHECKOUT, LabError
+
+SUITE = "single_core_forward_perf"
+FRAMES = (64, 128, 256, 512, 1024, 1518)
+TREX_CONFIG = "/etc/trex_cfg.yaml"
+GENERATOR = f"""\
+perf_traffic_generator:
+  type: TREX
+  remote_path: {CHECKOUT}/devtools/dtslab/trex
+  config: {TREX_CONFIG}
+perf: true
+func: false"""
+# What DTS asks for is only that anything is forwarded at all: the devices are emulated, and what
+# counts is one result against the other.
+TESTS = f"{SUITE}:\n  delta_tolerance: 0.05\n  test_parameters:\n" + "".join(
+    f"    - frame_size: {frame}\n      num_descriptors: 1024\n      expected_mpps: 0.001\n"
+    for frame in FRAMES)
+
+
+def read(directory):
+    """Rows {"frame", "offered", "forwarded"}, in Mpps, from what DTS heard of the generator.
+
+    (DTS's own record has only what came back, rounded to thousands a second.)
+    """
+    with open(os.path.join(directory, SUITE, f"{SUITE}.log"), encoding="utf-8") as file:
+        answers = re.findall(r"Got output: (\{.*'total'.*\})", file.read())
+    if len(answers) != len(FRAMES):
+        raise LabError(f"{SUITE} measured {len(answers)} of {len(FRAMES)} frame sizes: see "
+                       f"{directory}")
+    totals = [ast.literal_eval(answer)["total"] for answer in answers]
+    return [{"frame": frame, "offered": total["tx_pps"] / 1e6, "forwarded": total["rx_pps"] / 1e6}
+            for frame, total in zip(FRAMES, totals)]
+
+
+def text(rows):
+    """rows: those of read(), each with who ran."""
+    lines = [f"{'':6}{'stock EAL, kpps':^34}{'plugin, kpps':^34}",
+             f"{'frame':>6}" + f"{'offered':>12}{'forwarded':>22}" * 2 + f"{'plugin ÷ stock':>16}"]
+    for frame in FRAMES:
+        of = {who: [row for row in rows if row["who"] == who and row["frame"] == frame]
+              for who in ("stock", "plugin")}
+        if all(of.values()):
+            lines.append(f"{frame:>6}" + "".join(f"{column:>{width}}" for who in of
+                         for width, column in zip((12, 22), columns(of[who])))
+                         + f"{forwarded(of['plugin']) / forwarded(of['stock']):>16.3f}")
+    return lines
+
+
+def columns(rows):
+    values = [row["forwarded"] * 1e3 for row in rows]
+    return (f"{statistics.median(row['offered'] for row in rows) * 1e3:.1f}",
+            f"{forwarded(rows) * 1e3:.1f} ({min(values):.1f}–{max(values):.1f})")
+
+
+def forwarded(rows):
+    return statistics.median(row["forwarded"] for row in rows)
