@@ -19,6 +19,7 @@ import argparse
 import datetime
 import json
 import os
+import signal
 import sys
 
 sys.dont_write_bytecode = True  # nothing of ours lands in the checkout
@@ -66,15 +67,14 @@ def functional(options):
 
 def measure(options):
     """In turn, so that both have the same share of whatever else this machine does."""
-    for number in range(options.perf):
-        rows = []
-        for who in ("plugin", "stock") if number % 2 else ("stock", "plugin"):
-            directory = os.path.join(options.out, f"perf-{who}")
-            run.dts(options, who, [perf.SUITE], directory, sut=machines.SUT_PERF,
-                    generator=perf.GENERATOR, tests=perf.TESTS)
-            rows += [{"who": who, **row} for row in perf.read(directory)]
-        save(options, PERF, [*load(options, PERF), *rows])
-        print("\n".join(perf.text(load(options, PERF))), flush=True)
+    for _ in range(2 * options.perf):
+        rows = load(options, PERF)
+        who = min(("stock", "plugin"), key=[row["who"] for row in rows].count)
+        directory = os.path.join(options.out, f"perf-{who}")
+        run.dts(options, who, [perf.SUITE], directory, sut=machines.SUT_PERF,
+                generator=perf.GENERATOR, tests=perf.TESTS)
+        save(options, PERF, rows + [{"who": who, **row} for row in perf.read(directory)])
+    print("\n".join(perf.text(load(options, PERF))))
     return 0
 
 
@@ -133,6 +133,7 @@ def main():
         return show(options)
     if not options.tree:
         parser.error("--tree is missing: the checkout of DPDK 25.11 or later whose DTS is to run")
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         prepare(options)
         return measure(options) if options.perf else functional(options)

@@ -9,7 +9,7 @@ import statistics
 from labvm.common import CHECKOUT, LabError
 
 SUITE = "single_core_forward_perf"
-FRAMES = (64, 128, 256, 512, 1024, 1518)
+FRAMES = (64, 256, 512, 1024, 1518)
 TREX_CONFIG = "/etc/trex_cfg.yaml"
 GENERATOR = f"""\
 perf_traffic_generator:
@@ -41,23 +41,26 @@ def read(directory):
 
 
 def text(rows):
-    """rows: those of read(), each with who ran."""
-    lines = [f"{'':6}{'stock EAL, kpps':^34}{'plugin, kpps':^34}",
-             f"{'frame':>6}" + f"{'offered':>12}{'forwarded':>22}" * 2 + f"{'plugin ÷ stock':>16}"]
+    """A table; rows: those of read(), each with who ran."""
+    lines = [f"{'':5}  {'stock EAL, kpps':34}  {'plugin, kpps':34}",
+             f"{'frame':5}  {f'{HEAD}  {HEAD}'}  plugin ÷ stock"]
     for frame in FRAMES:
-        of = {who: [row for row in rows if row["who"] == who and row["frame"] == frame]
-              for who in ("stock", "plugin")}
-        if all(of.values()):
-            lines.append(f"{frame:>6}" + "".join(f"{column:>{width}}" for who in of
-                         for width, column in zip((12, 22), columns(of[who])))
-                         + f"{forwarded(of['plugin']) / forwarded(of['stock']):>16.3f}")
-    return lines
+        stock, plugin = ([row for row in rows if row["who"] == who and row["frame"] == frame]
+                         for who in ("stock", "plugin"))
+        if stock and plugin:
+            lines.append(f"{frame:5}  {columns(stock)}  {columns(plugin)}  "
+                         f"{forwarded(plugin) / forwarded(stock):14.3f}")
+    return [*lines, "", f"medians (lowest to highest) of {len(plugin)} runs each"]
+
+
+HEAD = f"{'offered':>8}  {'forwarded':24}"
 
 
 def columns(rows):
     values = [row["forwarded"] * 1e3 for row in rows]
-    return (f"{statistics.median(row['offered'] for row in rows) * 1e3:.1f}",
-            f"{forwarded(rows) * 1e3:.1f} ({min(values):.1f}–{max(values):.1f})")
+    offered = statistics.median(row["offered"] for row in rows) * 1e3
+    spread = f"{forwarded(rows) * 1e3:8.1f} ({min(values):.1f} to {max(values):.1f})"
+    return f"{offered:8.1f}  {spread:24}"
 
 
 def forwarded(rows):

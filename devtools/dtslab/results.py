@@ -6,7 +6,8 @@ import json
 import os
 import re
 
-GOOD, SKIPPED, MISSING = "PASS", "SKIP", "MISSING"
+GOOD, SKIPPED, MISSING, BLOCKED = "PASS", "SKIP", "MISSING", "BLOCK"
+NOT_RUN = MISSING, BLOCKED
 STEPS = ("setup", "teardown")
 REASON_LENGTH = 200
 
@@ -49,7 +50,7 @@ def case_row(row, case, found):
     """A case is as good as the worst of its steps and itself."""
     parts = [found, *(found.get(step, {}) for step in STEPS)]
     for part in parts:
-        if part.get("result", GOOD) not in (GOOD, SKIPPED, "BLOCK"):
+        if part.get("result", GOOD) not in (GOOD, SKIPPED, BLOCKED):
             return row(case, part["result"], part.get("reason", ""))
     return row(case, found.get("result", MISSING), found.get("reason", ""))
 

@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -61,7 +62,8 @@ def start(options, arguments, directory, home):
          subprocess.Popen(command, text=True, errors="replace", stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           preexec_fn=die_with_parent) as process:
-        limit = threading.Timer(options.timeout, process.terminate)
+        # As by Ctrl-C: DTS marks what is left as blocked and still writes its results.
+        limit = threading.Timer(options.timeout, process.send_signal, [signal.SIGINT])
         limit.start()
         for line in process.stdout:
             console.write(line)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The verdict on each case, and the table."""
 
-from .results import GOOD, MISSING, SKIPPED
+from .results import GOOD, NOT_RUN, SKIPPED
 
 BAD_ALONE = "FAILS WITH THE PLUGIN ALONE"
 
@@ -11,7 +11,7 @@ def verdict(plugin, stock):
     if plugin in (GOOD, SKIPPED):
         return ("passed" if plugin == GOOD else "skipped by DTS") + \
             (f", with stock EAL {stock}" if stock not in (None, plugin) else "")
-    if plugin == MISSING:
+    if plugin in NOT_RUN:
         return "NOT RUN"
     if stock is None:
         return "FAILS"
