@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What DTS takes for the directory of a DPDK build: one with the plugin, one without."""
 
-import glob
 import os
 import subprocess
 
@@ -10,20 +9,10 @@ TREES = {"plugin": "/opt/dts/plugin", "stock": "/opt/dts/stock"}
 
 def make(build):
     """Both, on the SUT; build is the plugin's build directory."""
-    version = subprocess.run(["pkg-config", "--modversion", "libdpdk"], check=True, text=True,
-                             capture_output=True).stdout
+    # The command looks for the plugin where `meson install` would have put it, unless told.
     plugin = os.path.join(build, "drivers/iommu/ioasid/librte_iommu_ioasid.so")
-    tree(TREES["plugin"], version, f"LD_PRELOAD={plugin} exec")
-    tree(TREES["stock"], version, "exec")
-
-
-def tree(directory, version, start):
-    apps = os.path.join(directory, "build/app")
-    os.makedirs(apps)
-    with open(os.path.join(directory, "VERSION"), "w", encoding="ascii") as file:
-        file.write(version)
-    for program in glob.glob("/usr/bin/dpdk-*"):
-        path = os.path.join(apps, os.path.basename(program))
-        with open(path, "w", encoding="ascii") as file:
-            file.write(f'#!/bin/sh\n{start} {program} "$@"\n')
-        os.chmod(path, 0o755)
+    env = {**os.environ, "DPDK_IOASID_PLUGIN": plugin}
+    command = [os.path.join(build, "app/dpdk-ioasid/dpdk-ioasid"), "dts-tree"]
+    os.makedirs(os.path.dirname(TREES["plugin"]))
+    for who, options in (("plugin", []), ("stock", ["--stock"])):
+        subprocess.run([*command, *options, TREES[who]], env=env, check=True)
