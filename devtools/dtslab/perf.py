@@ -9,7 +9,7 @@ import statistics
 from labvm.common import CHECKOUT, LabError
 
 SUITE = "single_core_forward_perf"
-FRAMES = (64, 256, 512, 1024, 1518)
+FRAMES = (64, 256, 1024, 1518)
 TREX_CONFIG = "/etc/trex_cfg.yaml"
 GENERATOR = f"""\
 perf_traffic_generator:
