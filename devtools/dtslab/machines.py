@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The two machines that DTS wants, as two guests of the lab: SUT (system under test) and TG
-(traffic generator), two cables between them, and ssh to each on a port of 127.0.0.1."""
+(traffic generator), two cables between them, and ssh to each on a port of 127.0.0.1.
+
+A cable is UDP between two ports of 127.0.0.1: what the other side does not read is lost, as on a
+real one. (QEMU keeps thousands of frames for a Unix socket whose reader is slow, and is busy asking
+whether it may write.)
+"""
 
 import contextlib
 import os
@@ -19,10 +24,11 @@ BOOT_LIMIT = 300  # the lab itself tries again where a guest does not boot
 
 # What is not the same for the two. DTS binds the SUT's ports to the kernel's driver first; the
 # generator sends by its kernel's. l2fwd wants four lcores beside the first, mtu 1.4 GB of mbufs.
-SUT = {"name": "sut", "nic": "igb", "options": ["--cpus=5", "--mem=4G", "--hugepages=1200"]}
+SUT = {"name": "sut", "nic": "igb", "macs": "7",
+       "options": ["--cpus=5", "--mem=4G", "--hugepages=1200"]}
 # One core forwards, and the generator needs the rest of the host's.
 SUT_PERF = {**SUT, "options": ["--cpus=3", "--mem=2G", "--hugepages=512"]}
-TG = {"name": "tg", "nic": "e1000e",
+TG = {"name": "tg", "nic": "e1000e", "macs": "8",
       "options": ["--cpus=2", "--mem=1536M", "--hugepages=0", "--append=intel_iommu=off"]}
 
 
@@ -55,11 +61,13 @@ class Machine:
 
 @contextlib.contextmanager
 def pair(options, directory, environment, sut=SUT, tg=TG):
-    """Both machines, booted; directory is for the cables' sockets and the kernels' logs."""
+    """Both machines, booted; directory is for the kernels' logs."""
+    ssh_sut, ssh_tg, *ends = free_ports(2 + 2 * len(SLOTS))
+    near, far = ends[::2], ends[1::2]
     with contextlib.ExitStack() as cleanup:
         machines = []
-        for this, other in ((sut, tg), (tg, sut)):
-            machine = start(this, other, options, directory, environment)
+        for what, port, cables in ((sut, ssh_sut, zip(near, far)), (tg, ssh_tg, zip(far, near))):
+            machine = start(what, port, cables, options, directory, environment)
             cleanup.callback(machine.stop)
             machines.append(machine)
         for machine in machines:
@@ -67,36 +75,43 @@ def pair(options, directory, environment, sut=SUT, tg=TG):
         yield machines
 
 
-def start(this, other, options, directory, environment):
-    port = free_port()
+def start(what, port, cables, options, directory, environment):
+    """cables: (our UDP port, the other's) for each."""
     command = [os.path.join(CHECKOUT, "devtools/lab"), "run", "--kernel", options.kernel,
-               "--root", options.root, "--timeout", "0", *this["options"],
-               *(f"--qemu-arg={arg}" for arg in devices(this, other, directory, port)),
-               "--", "/usr/bin/python3", "-u", "devtools/dtslab/node.py", this["name"]]
+               "--root", options.root, "--timeout", "0", *what["options"],
+               *(f"--qemu-arg={arg}" for arg in devices(what, port, cables)),
+               "--", "/usr/bin/python3", "-u", "devtools/dtslab/node.py", what["name"]]
     environment = {**os.environ, **environment,
-                   "LAB_LOG": os.path.join(directory, f"kernel-{this['name']}.log")}
+                   "LAB_LOG": os.path.join(directory, f"kernel-{what['name']}.log")}
     process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, text=True, bufsize=1,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                preexec_fn=die_with_parent)
-    return Machine(this, process, port)
+    return Machine(what, process, port)
 
 
-def free_port():
-    """Of 127.0.0.1; somebody else may take it before QEMU does, who then says so."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_ports(count):
+    """Of 127.0.0.1; somebody else may take one before QEMU does, who then says so."""
+    with contextlib.ExitStack() as probes:
+        numbers = []
+        while len(numbers) < count:
+            tcp, udp = (probes.enter_context(socket.socket(socket.AF_INET, kind))
+                        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM))
+            tcp.bind(("127.0.0.1", 0))
+            with contextlib.suppress(OSError):
+                udp.bind(tcp.getsockname())
+                numbers.append(tcp.getsockname()[1])
+        return numbers
 
 
-def devices(this, other, directory, ssh):
+def devices(what, ssh, cables):
     args = ["-device", "virtio-rng-pci",
             # Not virtio-net: a testpmd without -a would take that from the kernel.
-            *nic("management", "e1000e", SLOT_MANAGEMENT, "60",
+            *nic("management", "e1000e", SLOT_MANAGEMENT, what["macs"] + "f",
                  f"user,restrict=on,hostfwd=tcp:127.0.0.1:{ssh}-:22")]
-    for number, slot in enumerate(SLOTS):
-        args += nic(f"cable{number}", this["nic"], slot, f"{'7' if this['name'] == 'sut' else '8'}{number}",
-                    f"dgram,local.type=unix,local.path={directory}/{this['name']}{number},"
-                    f"remote.type=unix,remote.path={directory}/{other['name']}{number}")
+    for number, (slot, (ours, theirs)) in enumerate(zip(SLOTS, cables)):
+        args += nic(f"cable{number}", what["nic"], slot, f"{what['macs']}{number}",
+                    f"dgram,local.type=inet,local.host=127.0.0.1,local.port={ours},"
+                    f"remote.type=inet,remote.host=127.0.0.1,remote.port={theirs}")
     return args
 
 

@@ -27,7 +27,6 @@ def dts(options, who, suites, directory, **more):
     shutil.rmtree(directory, ignore_errors=True)
     os.makedirs(directory)
     pair = {name: more.pop(name) for name in ("sut", "tg") if name in more}
-    # A path that fits into the address of a Unix socket.
     with tempfile.TemporaryDirectory(prefix="dts.") as place:
         key = make_key(options.root, place)
         environment = {"DPDK_IOASID_DTS_KEY": key, "DPDK_IOASID_DTS_BUILD": options.build}
