@@ -45,6 +45,8 @@ port_topology:
   - port-0 <-> port-0
   - port-1 <-> port-1
 """
+# What DTS is to be told of the NIC (82576) for some suites.
+OF_THE_NIC = {"pmd_rss": "pmd_rss:\n  ACTUAL_KEY_SIZE: 40\n  ACTUAL_RETA_SIZE: 128\n"}
 FUNCTIONAL = """\
 func_traffic_generator:
   type: SCAPY
@@ -59,7 +61,7 @@ def write(directory, sut, tg, who, suites, generator=FUNCTIONAL, tests=""):
         "test-run": TEST_RUN.format(
             tree=shim.TREES[who], generator=generator,
             suites="\n".join(f"  - {suite}" for suite in suites)),
-        "tests": tests or "{}\n",
+        "tests": tests or told(suites) or "{}\n",
     }
     arguments = []
     for name, text in files.items():
@@ -68,6 +70,11 @@ def write(directory, sut, tg, who, suites, generator=FUNCTIONAL, tests=""):
             file.write(text)
         arguments += [f"--{name}-config-file", path]
     return arguments
+
+
+def told(suites):
+    return "".join(text for name, text in OF_THE_NIC.items()
+                   if any(suite.split()[0] == name for suite in suites))
 
 
 def node(machine, name, dpdk_driver):

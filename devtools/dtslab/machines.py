@@ -60,13 +60,13 @@ class Machine:
 
 
 @contextlib.contextmanager
-def pair(options, directory, environment, sut=SUT, tg=TG):
+def pair(options, directory, environment, sut):
     """Both machines, booted; directory is for the kernels' logs."""
     ssh_sut, ssh_tg, *ends = free_ports(2 + 2 * len(SLOTS))
     near, far = ends[::2], ends[1::2]
     with contextlib.ExitStack() as cleanup:
         machines = []
-        for what, port, cables in ((sut, ssh_sut, zip(near, far)), (tg, ssh_tg, zip(far, near))):
+        for what, port, cables in ((sut, ssh_sut, zip(near, far)), (TG, ssh_tg, zip(far, near))):
             machine = start(what, port, cables, options, directory, environment)
             cleanup.callback(machine.stop)
             machines.append(machine)

@@ -18,14 +18,23 @@ def read(directory, wanted):
     A case that DTS does not mention is MISSING: neither its summary nor its exit status tells
     that. A suite's own set-up and tear-down are rows where they went wrong.
     """
-    found = {}
-    path = os.path.join(directory, "results.json")
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)["test_suites"]
+    found = load(directory)
     return [row for suite, cases in wanted.items()
             for row in suite_rows(suite, cases, found.get(suite, {}),
                                   durations(os.path.join(directory, suite, f"{suite}.log")))]
+
+
+def load(directory):
+    path = os.path.join(directory, "results.json")
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)["test_suites"]
+
+
+def reached(directory):
+    """Whether DTS got as far as a test suite."""
+    return any(isinstance(value, dict) for value in load(directory).values())
 
 
 def suite_rows(suite, cases, found, seconds):
