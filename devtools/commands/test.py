@@ -3,7 +3,9 @@
 
     devtools/test [--only PART[,PART…]] [--kernel lts|latest]
 
-Parts, in this order: setup build unit checks package lab. Ends with `N passed, N failed, N skipped`.
+Parts, in this order: setup build unit checks package lab dts. Ends with `N passed, N failed,
+N skipped`. dts, some of DPDK's own test suite, is skipped unless DPDK_IOASID_DTS_TREE names a
+checkout of DPDK that has it (25.11 or later): see devtools/dts.
 """
 
 import argparse
@@ -41,6 +43,8 @@ OTHER_MACHINES = {
                "--mem=6G", "--append=hugepagesz=1G hugepages=2", "--hugepages=128"],
     "noiommu": ["--append=intel_iommu=off"],
 }
+# One process, five lcores, a secondary process; all of DTS takes an hour.
+DTS_SUITES = ["hello_world", "l2fwd", "packet_capture"]
 
 
 class Count:
@@ -173,6 +177,7 @@ def checks(count, _):
          "-I/usr/include",
          f"-I/usr/include/{multiarch.strip()}", *dpdk.split(), "lib", "drivers",
          "app/dpdk-ioasid")
+    step(count, "counting DTS's results", "devtools/dtslab/selftest")
     guides(count)
     # clang's analyzer is not used: it takes LIST_REMOVE of the first element for a no-op and
     # then reports a use after free (clang 14).
@@ -265,8 +270,37 @@ def read_pytest(count, what, status, text):
         count.fail(f"{what}: no test passed")
 
 
+def dts(count, kernels):
+    tree = os.environ.get("DPDK_IOASID_DTS_TREE")
+    if not tree:
+        count.skip("dts: DPDK_IOASID_DTS_TREE does not name a checkout of DPDK 25.11 or later")
+        return
+    say(f"DTS of {tree}")
+    with tempfile.TemporaryDirectory(prefix="dpdk-ioasid-dts.") as out:
+        status = subprocess.run(["devtools/dts", "--tree", tree, "--kernel", kernels[0], "--out",
+                                 out, *DTS_SUITES], cwd=TOP, check=False).returncode
+        read_dts(count, status, os.path.join(out, "results.json"))
+
+
+def read_dts(count, status, path):
+    rows = []
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            rows = json.load(file)["rows"]
+    for row in rows:
+        what = f"dts: {row['suite']} {row['case']}: {row['plugin']}: {row['reason']}"
+        if row["plugin"] == "PASS":
+            count.ok()
+        elif row["plugin"] == "SKIP":
+            count.skip(what)
+        else:
+            count.fail(what)
+    if status != 0 and all(row["plugin"] in ("PASS", "SKIP") for row in rows):
+        count.fail(f"dts: ended with {status}")
+
+
 PARTS = {"setup": setup, "build": build, "unit": unit, "checks": checks, "package": package,
-         "lab": lab}
+         "lab": lab, "dts": dts}
 
 
 def main():

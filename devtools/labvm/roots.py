@@ -26,30 +26,42 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HO
 
 # Its mounts are gone with it, however it ends. pivot_root and not chroot: in a chroot /proc
 # tells other paths than in a real root.
+# Arguments: the root, how many directories are to be seen in it at the same path, those (one may
+# lie in another), the command, which is run in the first.
 ENTER = """
-    mount --bind "$1" "$1"
-    cd "$1"
+    root=$1 count=$2 first=$3
+    shift 2
+    mount --bind "$root" "$root"
+    cd "$root"
     mount -t proc proc proc
     mount -t sysfs sysfs sys
     mount --rbind /dev dev
-    mkdir -p ".$2"
-    mount --bind "$2" ".$2"
+    mount -t tmpfs -o mode=1777 tmpfs tmp
+    while [ "$count" -gt 0 ]; do
+        mkdir -p ".$1"
+        mount --rbind "$1" ".$1"
+        shift
+        count=$((count - 1))
+    done
     pivot_root . .
     umount -l .
-    cd "$2"
-    shift 2
+    cd "$first"
     exec "$@"
 """
 
 
-def find(version):
-    """The root with that DPDK, installed first if need be, and which DPDK it is exactly."""
+def find(version, more=()):
+    """The root with that DPDK, installed first if need be, and which DPDK it is exactly.
+
+    more: packages that are needed in it beside PACKAGES.
+    """
     suite = SUITES[version]
-    digest = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:12]
+    packages = [*PACKAGES, *more]
+    digest = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:12]
     root = os.path.join(cache_dir("root"), f"{suite}_{digest}")
     with lock(f"{root}.lock", f"waiting for another who installs {suite}"):
         if not os.path.exists(root):
-            install(suite, root)
+            install(suite, packages, root)
     found = output(enter(root, "pkg-config", "--modversion", "libdpdk")).strip()
     if not found.startswith(f"{version}."):
         raise LabError(f"Debian {suite} in {root} has DPDK {found}, not {version}: "
@@ -57,17 +69,19 @@ def find(version):
     return root, found
 
 
-def enter(root, *command):
-    """The command, to be run with that root as /, in the checkout, which is at the same path."""
+def enter(root, *command, directories=()):
+    """The command, to be run with that root as /, in the checkout, which is at the same path,
+    as are the other directories."""
+    seen = [CHECKOUT, *directories]
     return ["env", "-i", *(f"{name}={value}" for name, value in ENVIRONMENT.items()),
-            *private_mounts("sh", "-ec", ENTER, "sh", root, CHECKOUT, *command)]
+            *private_mounts("sh", "-ec", ENTER, "sh", root, str(len(seen)), *seen, *command)]
 
 
 def private_mounts(*command):
     return ["unshare", "--mount", "--propagation", "private", *command]
 
 
-def install(suite, root):
+def install(suite, packages, root):
     need_root_and_room()
     new = f"{root}.new"
     shutil.rmtree(new, ignore_errors=True)  # an installation that was killed
@@ -79,7 +93,7 @@ def install(suite, root):
         config.write(fetching())
     say(f"installing packages into Debian {suite}")
     output(enter(new, "apt-get", "-q", "update"))
-    output(enter(new, "apt-get", "-q", "-y", "--no-install-recommends", "install", *PACKAGES))
+    output(enter(new, "apt-get", "-q", "-y", "--no-install-recommends", "install", *packages))
     output(enter(new, "apt-get", "clean"))
     os.rename(new, root)
 
