@@ -51,7 +51,7 @@ layout_page(const struct layout *layout, const struct rte_memseg_list *msl,
 		.alone = may_be_freed_alone(layout, msl, ms),
 	};
 
-	/* By address the kernel pins 4 KiB at a time. */
+	/* By address the kernel pins 4 KiB at a time: a call for each file is less than that. */
 	if (layout->by_file && !msl->external)
 		find_file(ms, &page);
 	return page;
@@ -63,14 +63,12 @@ layout_join(struct layout_area *area, const struct layout_area *page)
 	if (area->length == 0 || area->alone || page->alone || area->msl != page->msl ||
 	    area->va + area->length != page->va || area->iova + area->length != page->iova)
 		return LAYOUT_APART;
-	if (area->fd == page->fd && area->fd >= 0 && area->offset + area->length != page->offset)
+	if (area->fd != page->fd)
+		return LAYOUT_OTHER_FILE;
+	if (area->fd >= 0 && area->offset + area->length != page->offset)
 		return LAYOUT_APART;
 	area->length += page->length;
-	if (area->fd == page->fd)
-		return LAYOUT_JOINED;
-	/* One call by address instead of one for each file. */
-	area->fd = -1;
-	return LAYOUT_NO_FILE;
+	return LAYOUT_JOINED;
 }
 
 void

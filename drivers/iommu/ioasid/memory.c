@@ -32,7 +32,7 @@ struct walk {
 	struct layout layout;
 	struct layout_area area;
 	unsigned int nmaps;
-	unsigned int nfiles; /* that were too many to be mapped by file */
+	unsigned int nfiles; /* areas that are more only because each has a file of its own */
 	uint64_t bytes;
 };
 
@@ -90,10 +90,10 @@ walk_page(const struct rte_memseg_list *msl, const struct rte_memseg *ms, void *
 	const enum layout_next next = layout_join(&w->area, &page);
 	int ret;
 
-	if (next == LAYOUT_NO_FILE)
-		w->nfiles++;
-	if (next != LAYOUT_APART)
+	if (next == LAYOUT_JOINED)
 		return 0;
+	if (next == LAYOUT_OTHER_FILE)
+		w->nfiles++;
 	ret = area_flush(w);
 	w->area = page;
 	return ret;
@@ -175,12 +175,12 @@ unmap_all(void)
 static void
 advise(const struct walk *w)
 {
-	if (w->layout.by_file && w->nfiles >= ADVISE_FILES)
+	if (w->nfiles >= ADVISE_FILES)
 		IOASID_LOG(
 			INFO,
-			"%u pages, each a file of its own: with EAL's --single-file-segments they "
-			"would be mapped by file, which is several times as fast",
-			w->nfiles + 1);
+			"each page is a file of its own: with EAL's --single-file-segments %u map "
+			"calls less would be needed, and mapping be some ten times as fast",
+			w->nfiles);
 }
 
 static int
