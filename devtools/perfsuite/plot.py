@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """SVG plots by gnuplot, of medians."""
 
-import os
 import statistics
 import subprocess
 
@@ -16,12 +15,11 @@ PLOTS = (
 )
 
 
-def draw(directory, kernel, results):
+def draw(base, results):
     for name, part, y, y_name, x, x_name in PLOTS:
         if part in results:
             result = results[part]
-            path = os.path.join(directory, f"{name}-{kernel}.svg")
-            gnuplot(path, result, series(part, result, y, x),
+            gnuplot(f"{base}-{name}.svg", result, series(part, result, y, x),
                     f"{y_name} (Linux {result['kernel']})", y_name, x_name)
 
 
@@ -54,7 +52,7 @@ def gnuplot(path, result, lines, title, y_name, x_name):
 
 
 def caption(result):
-    return f"{result['machine']}; DPDK {result['dpdk']}; {result['date']}"
+    return f"{result['machine']}; by {result['clock']}; DPDK {result['dpdk']}; {result['date']}"
 
 
 def quoted(text):
