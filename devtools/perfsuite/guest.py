@@ -22,7 +22,7 @@ WHO = ("stock", "plugin")
 LAYOUTS = {"file per page": [], "one file": ["--single-file-segments"]}
 SETUP_SIZE = 4096
 CURVE_SIZES = (512, 1024, 2048, 8192, 12288)  # MiB
-WAYS_SIZES = (512, 1024, 2048, 4096)
+WAYS_SIZES = (4096, 512, 1024, 2048)
 FRAMES = (64, 128, 256, 512, 1024, 1518)
 FORWARD_SECONDS = 1
 DEVICES = (1, 2, 4, 8)
@@ -75,13 +75,14 @@ def client(build, who, eal, args=()):
 
 def ways(build, repeat):
     """What dpdk-ioasid bench has to say; it repeats by itself."""
-    sizes = ",".join(f"{size}M" for size in WAYS_SIZES)
-    result = subprocess.run([os.path.join(build, "app/dpdk-ioasid/dpdk-ioasid"), "bench", "--json",
-                             "--size", sizes, "--repeat", str(repeat), os.environ["LAB_NIC0"]],
-                            stdout=subprocess.PIPE, text=True, check=True)
-    for size in json.loads(result.stdout)["sizes"]:
+    program = os.path.join(build, "app/dpdk-ioasid/dpdk-ioasid")
+    for mib in WAYS_SIZES:
+        result = subprocess.run([program, "bench", "--json", "--size", f"{mib}M", "--repeat",
+                                 str(repeat), os.environ["LAB_NIC0"]],
+                                stdout=subprocess.PIPE, text=True, check=True)
+        [size] = json.loads(result.stdout)["sizes"]
         for way in size["ways"]:
-            yield {"mib": size["mib"], **way}
+            yield {"mib": mib, **way}
 
 
 def setup(build, repeat, sizes=(SETUP_SIZE,)):
