@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The measurements, in the lab's machine. Each is a row: {"who": "stock", …}."""
 
+import functools
 import glob
 import itertools
 import json
@@ -25,11 +26,15 @@ CURVE_SIZES = (512, 1024, 2048, 8192, 12288)  # MiB
 WAYS_SIZES = (4096, 512, 1024, 2048)
 FRAMES = (64, 128, 256, 512, 1024, 1518)
 FORWARD_SECONDS = 1
+# They are long when instructions are counted, and exact.
+FORWARD_INSTRUCTIONS = 0.1
 DEVICES = (1, 2, 4, 8)
 
 
-def run(part, build, repeat):
+def run(part, build, repeat, instructions):
     """Print what is measured as it comes: should time run out, it is not lost."""
+    if instructions:
+        PARTS["forward"] = functools.partial(forward, seconds=FORWARD_INSTRUCTIONS)
     os.environ["DPDK_IOASID_PLUGIN"] = plugin = os.path.join(
         build, "drivers/iommu/ioasid/librte_iommu_ioasid.so")
     # Read when it was imported.
@@ -128,7 +133,7 @@ def start(_, repeat):
                "quit_ms": (time.monotonic() - started) * 1000}
 
 
-def forward(_, repeat):
+def forward(_, repeat, seconds=FORWARD_SECONDS):
     """One core forwards between the two NICs that are cabled together: packets go round."""
     for who, in in_turn(repeat):
         begin = time.monotonic()
@@ -139,17 +144,17 @@ def forward(_, repeat):
             first = time.monotonic()
             pmd.command("stop")
             for frame in FRAMES:
-                yield {"who": who, "frame": frame, "mpps": mpps(pmd, frame),
+                yield {"who": who, "frame": frame, "mpps": mpps(pmd, frame, seconds),
                        "first_packet_ms": (first - begin) * 1000}
             pmd.quit()
 
 
-def mpps(pmd, frame):
+def mpps(pmd, frame, seconds):
     pmd.command(f"set txpkts {frame - 4}")  # the checksum is the NIC's
     pmd.command("start tx_first 4")
-    time.sleep(0.5)
+    time.sleep(seconds / 2)
     before, begin = received(pmd), time.monotonic()
-    time.sleep(FORWARD_SECONDS)
+    time.sleep(seconds)
     after, end = received(pmd), time.monotonic()
     pmd.command("stop")
     return (after - before) / (end - begin) / 1e6
