@@ -19,8 +19,10 @@ def draw(base, results):
     for name, part, y, y_name, x, x_name in PLOTS:
         if part in results:
             result = results[part]
-            gnuplot(f"{base}-{name}.svg", result, series(part, result, y, x),
-                    f"{y_name} (Linux {result['kernel']})", y_name, x_name)
+            lines = series(part, result, y, x)
+            if lines:
+                gnuplot(f"{base}-{name}.svg", result, lines,
+                        f"{y_name} (Linux {result['kernel']})", y_name, x_name)
 
 
 def series(part, result, y, x):

@@ -58,12 +58,16 @@ def spread(values):
 
 
 def ways(result):
+    mib = None
     for row in result["rows"]:
-        yield f"  {row['mib']} MiB, {row['text']}"
+        if row["mib"] != mib:
+            mib = row["mib"]
+            yield f"  {mib} MiB"
+        yield f"    {row['text']}"
         if "error" in row:
-            yield f"    {row['error']}"
+            yield f"      {row['error']}"
             continue
-        times = "  ".join("{} {median:.3f} ({min:.3f} to {max:.3f})".format(name, **row[name])
+        times = ", ".join("{} {median:.2f} ({min:.2f} to {max:.2f})".format(name, **row[name])
                           for name in WAYS_TIMES)
         pages = " ".join(f"{number}x{size}" for size, number in row["entries"].items() if number)
-        yield f"    calls {row['calls']}  {times}  entries {pages}"
+        yield f"      {row['calls']} calls, {times}, {pages}"
