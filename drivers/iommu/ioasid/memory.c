@@ -178,8 +178,8 @@ advise(const struct walk *w)
 	if (w->nfiles >= ADVISE_FILES)
 		IOASID_LOG(
 			INFO,
-			"each page is a file of its own: with EAL's --single-file-segments %u map "
-			"calls less would be needed, and mapping be some ten times as fast",
+			"each page is a file of its own: EAL's --single-file-segments would save "
+			"%u map calls, and map some ten times as fast",
 			w->nfiles);
 }
 
