@@ -21,9 +21,10 @@ const struct bench_way bench_ways[] = {
 	{ "type1_page", "container, a call a page (DPDK 23.07 and later)", true, false, false },
 	{ "type1_all", "container, one call (DPDK 22.11)", true, false, true },
 	{ "address_page", "iommufd by address, a call a page (DPDK 26.11)", false, false, false },
-	{ "address_all", "iommufd by address, one call (plugin, before Linux 6.13)", false, false,
+	{ "address_all", "iommufd by address, one call (plugin, less than 1 GiB)", false, false,
 	  true },
-	{ "file_page", "iommufd by file, a call a page (plugin, default)", false, true, false },
+	{ "file_page", "iommufd by file, a call a page (plugin, 1 GiB and more)", false, true,
+	  false },
 	{ "file_all", "iommufd by file, one call (plugin, --single-file-segments)", false, true,
 	  true },
 };

@@ -60,33 +60,38 @@ def check_superpages(bdf, size, *allowed):
     assert sum(size * number for size, number in pages.items()) == size
 
 
+def start_and_count(lab, trace, mib, maps, *eal):
+    with traced(trace, *allow(lab.NIC0, lab.NIC1), "--iova-mode=va", "-m", str(mib), *eal,
+                app=["--disable-device-start"]) as testpmd:
+        testpmd.started()
+        check_superpages(lab.NIC0, mib * MIB, 2 * MIB, 1024 * MIB)
+        testpmd.quit()
+    assert calls(trace) == {**maps, "ATTACH": 2}
+    [count] = maps.values()
+    assert f"{mib} MiB of DPDK's memory mapped by {count} call(s)" in testpmd.output
+    return testpmd.output
+
+
 @pytest.mark.parametrize("layout", [[], ["--in-memory"]], ids=["default", "in-memory"])
 def test_a_file_for_each_page(lab, tmp_path, layout):
-    """By file, each page a call, and the user is told what would be faster; else one by address."""
-    with traced(tmp_path / "trace", *allow(lab.NIC0, lab.NIC1), "--iova-mode=va", "-m", "512",
-                *layout, app=["--disable-device-start"]) as testpmd:
-        testpmd.started()
-        check_superpages(lab.NIC0, 512 * MIB, 2 * MIB, 1024 * MIB)
-        testpmd.quit()
+    """By address, in one call; where one file would be faster, the user is told so."""
+    output = start_and_count(lab, tmp_path / "trace", 512, {"MAP": 1}, *layout)
+    assert ("--single-file-segments" in output) == iommufd.has_map_file()
+
+
+def test_much_memory_with_a_file_for_each_page(lab, tmp_path):
+    """By file, each page a call, which is faster than pinning each 4 KiB; two devices share it."""
     by_file = iommufd.has_map_file()
-    maps = {"MAP_FILE": 256} if by_file else {"MAP": 1}
-    assert calls(tmp_path / "trace") == {**maps, "ATTACH": 2}
-    [count] = maps.values()
-    assert f"512 MiB of DPDK's memory mapped by {count} call(s)" in testpmd.output
-    assert ("--single-file-segments" in testpmd.output) == by_file
+    output = start_and_count(lab, tmp_path / "trace", 1024,
+                             {"MAP_FILE": 512} if by_file else {"MAP": 1})
+    assert ("--single-file-segments" in output) == by_file
 
 
 def test_one_file(lab, tmp_path):
     """512 MiB that are never freed are one map; two devices share it."""
-    with traced(tmp_path / "trace", *allow(lab.NIC0, lab.NIC1), "--iova-mode=va", "-m", "512",
-                *ONE_FILE, app=["--disable-device-start"]) as testpmd:
-        testpmd.started()
-        check_superpages(lab.NIC0, 512 * MIB, 2 * MIB, 1024 * MIB)
-        testpmd.quit()
-    by_file = iommufd.has_map_file()
-    assert calls(tmp_path / "trace") == {"MAP_FILE" if by_file else "MAP": 1, "ATTACH": 2}
-    assert "512 MiB of DPDK's memory mapped by 1 call(s)" in testpmd.output
-    assert "--single-file-segments" not in testpmd.output
+    output = start_and_count(lab, tmp_path / "trace", 512,
+                             {"MAP_FILE" if iommufd.has_map_file() else "MAP": 1}, *ONE_FILE)
+    assert "--single-file-segments" not in output
 
 
 def test_memory_that_comes_and_goes(lab):

@@ -101,7 +101,7 @@ def check_run(lab):
                  wrapper=["dpdk-ioasid", "run", "--"]) as testpmd:
         testpmd.started()
         assert plugin_of(testpmd) == set(glob.glob("/usr/lib/*/librte_iommu_ioasid.so"))
-        assert "512 MiB of DPDK's memory mapped by" in testpmd.output
+        assert "512 MiB of DPDK's memory mapped by 1 call(s)" in testpmd.output
         for stats in testpmd.forward(100_000).values():
             assert stats["RX-packets"] >= 100_000
             assert stats["RX-errors"] == 0

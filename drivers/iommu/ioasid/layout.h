@@ -40,6 +40,7 @@ enum layout_next {
 	LAYOUT_APART,      /* it begins another */
 	LAYOUT_OTHER_FILE, /* it does, only because it is of another file */
 	LAYOUT_JOINED,     /* the area now includes it */
+	LAYOUT_NO_FILE,    /* likewise, and is by address, because it is of another file */
 };
 enum layout_next layout_join(struct layout_area *area, const struct layout_area *page);
 

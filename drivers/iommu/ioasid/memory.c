@@ -32,7 +32,7 @@ struct walk {
 	struct layout layout;
 	struct layout_area area;
 	unsigned int nmaps;
-	unsigned int nfiles; /* areas that are more only because each has a file of its own */
+	unsigned int nfiles; /* pages that are not mapped with those before for their files */
 	uint64_t bytes;
 };
 
@@ -90,10 +90,10 @@ walk_page(const struct rte_memseg_list *msl, const struct rte_memseg *ms, void *
 	const enum layout_next next = layout_join(&w->area, &page);
 	int ret;
 
-	if (next == LAYOUT_JOINED)
-		return 0;
-	if (next == LAYOUT_OTHER_FILE)
+	if (next == LAYOUT_OTHER_FILE || next == LAYOUT_NO_FILE)
 		w->nfiles++;
+	if (next == LAYOUT_JOINED || next == LAYOUT_NO_FILE)
+		return 0;
 	ret = area_flush(w);
 	w->area = page;
 	return ret;
@@ -175,12 +175,12 @@ unmap_all(void)
 static void
 advise(const struct walk *w)
 {
-	if (w->nfiles >= ADVISE_FILES)
+	if (w->layout.by_file && w->nfiles >= ADVISE_FILES)
 		IOASID_LOG(
 			INFO,
-			"each page is a file of its own: EAL's --single-file-segments would save "
-			"%u map calls, and map some ten times as fast",
-			w->nfiles);
+			"%u pages, each a file of its own: EAL's --single-file-segments would make "
+			"them one map by file, some ten times as fast",
+			w->nfiles + 1);
 }
 
 static int
