@@ -35,13 +35,16 @@ __wrap_rte_memseg_get_fd_offset_thread_unsafe(const struct rte_memseg *ms, size_
 	return 0;
 }
 
-enum kind { NO_FILE, FILE_PER_PAGE, ONE_FILE };
+/* LARGE: a file per page, too, of more pages than are looked at. */
+enum kind { NO_FILE, FILE_PER_PAGE, LARGE_FILE_PER_PAGE, ONE_FILE };
 
 static int
 setup(void **state)
 {
 	(void)state;
 	memset(&list, 0, sizeof(list));
+	list.page_sz = SIZE;
+	list.memseg_arr.count = PAGES;
 	for (uint64_t i = 0; i < PAGES; i++) {
 		pages[i] = (struct rte_memseg){
 			.addr_64 = VA + i * SIZE,
@@ -56,26 +59,28 @@ setup(void **state)
 static void
 set_files(enum kind kind)
 {
+	if (kind == LARGE_FILE_PER_PAGE)
+		list.memseg_arr.count = 512;
 	for (int i = 0; i < PAGES; i++) {
 		files[i].fd = kind == NO_FILE ? -1 : kind == ONE_FILE ? 10 : 10 + i;
 		files[i].offset = kind == ONE_FILE ? (size_t)i * SIZE : 0;
 	}
 }
 
-/* The number of areas that the pages become; `files_lost` pages give up their file. */
+/* The number of areas that the pages become; `other_files` pages are of another file. */
 static unsigned int
-areas(const struct layout *layout, unsigned int *files_lost)
+areas(const struct layout *layout, unsigned int *other_files)
 {
 	struct layout_area area = { 0 };
 	unsigned int n = 0;
 
-	*files_lost = 0;
+	*other_files = 0;
 	for (int i = 0; i < PAGES; i++) {
 		const struct layout_area page = layout_page(layout, &list, &pages[i]);
 		const enum layout_next next = layout_join(&area, &page);
 
-		*files_lost += next == LAYOUT_NO_FILE;
-		if (next != LAYOUT_APART)
+		*other_files += next == LAYOUT_OTHER_FILE || next == LAYOUT_NO_FILE;
+		if (next == LAYOUT_JOINED || next == LAYOUT_NO_FILE)
 			continue;
 		n++;
 		area = page;
@@ -98,14 +103,16 @@ every_layout(void **state)
 		struct layout layout;
 		bool may_free; /* not DO_NOT_FREE */
 		enum kind kind;
-		unsigned int areas, files_lost;
+		unsigned int areas, other_files;
 	} rows[] = {
 		/* -m, by address: files do not matter */
 		{ { 0 }, false, FILE_PER_PAGE, 1, 0 },
+		{ { 0 }, false, LARGE_FILE_PER_PAGE, 1, 0 },
 		{ { 0 }, false, ONE_FILE, 1, 0 },
 		{ { 0 }, false, NO_FILE, 1, 0 },
 		/* -m, by file */
 		{ { .by_file = true }, false, FILE_PER_PAGE, 1, PAGES - 1 },
+		{ { .by_file = true }, false, LARGE_FILE_PER_PAGE, PAGES, PAGES - 1 },
 		{ { .by_file = true }, false, ONE_FILE, 1, 0 },
 		{ { .by_file = true }, false, NO_FILE, 1, 0 },
 		/* dynamic memory, in any way: a page is freed by itself */
@@ -119,8 +126,13 @@ every_layout(void **state)
 		{ { .freed_whole = true }, true, FILE_PER_PAGE, 1, 0 },
 		{ { .by_file = true, .freed_whole = true }, true, ONE_FILE, 1, 0 },
 		{ { .by_file = true, .freed_whole = true }, true, FILE_PER_PAGE, 1, PAGES - 1 },
+		{ { .by_file = true, .freed_whole = true },
+		  true,
+		  LARGE_FILE_PER_PAGE,
+		  PAGES,
+		  PAGES - 1 },
 	};
-	unsigned int files_lost;
+	unsigned int other_files;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -129,8 +141,8 @@ every_layout(void **state)
 		set_files(rows[i].kind);
 		if (rows[i].may_free)
 			clear_flags();
-		CHECK_EQ(areas(&rows[i].layout, &files_lost), rows[i].areas);
-		CHECK_EQ(files_lost, rows[i].files_lost);
+		CHECK_EQ(areas(&rows[i].layout, &other_files), rows[i].areas);
+		CHECK_EQ(other_files, rows[i].other_files);
 	}
 }
 
@@ -139,13 +151,13 @@ external_memory_is_one_piece_without_a_file(void **state)
 {
 	const struct layout layout = { .by_file = true };
 	struct layout_area page;
-	unsigned int files_lost;
+	unsigned int other_files;
 
 	(void)state;
 	list.external = 1;
 	clear_flags();
 	set_files(ONE_FILE);
-	CHECK_EQ(areas(&layout, &files_lost), 1);
+	CHECK_EQ(areas(&layout, &other_files), 1);
 	page = layout_page(&layout, &list, &pages[0]);
 	CHECK_EQ(page.fd, -1);
 }
@@ -177,7 +189,6 @@ pages_of_many_files_are_one_area_by_address(void **state)
 	(void)state;
 	set_files(FILE_PER_PAGE);
 	area = layout_page(&layout, &list, &pages[0]);
-	CHECK_EQ(area.fd, 10);
 	for (int i = 1; i < 3; i++) {
 		page = layout_page(&layout, &list, &pages[i]);
 		CHECK_EQ(layout_join(&area, &page), LAYOUT_NO_FILE);
@@ -185,6 +196,28 @@ pages_of_many_files_are_one_area_by_address(void **state)
 	}
 	CHECK_EQ(area.va, VA);
 	CHECK_EQ(area.length, 3 * SIZE);
+}
+
+static void
+each_file_of_much_memory_is_an_area(void **state)
+{
+	const struct layout layout = { .by_file = true };
+	struct layout_area area, page;
+
+	(void)state;
+	set_files(LARGE_FILE_PER_PAGE);
+	area = layout_page(&layout, &list, &pages[0]);
+	page = layout_page(&layout, &list, &pages[1]);
+	CHECK_EQ(layout_join(&area, &page), LAYOUT_OTHER_FILE);
+	CHECK_EQ(area.fd, 10);
+	CHECK_EQ(area.length, SIZE);
+	/* and a page without a file does not join one with */
+	files[1].fd = -1;
+	page = layout_page(&layout, &list, &pages[1]);
+	CHECK_EQ(layout_join(&area, &page), LAYOUT_OTHER_FILE);
+	/* One page less is too little memory. */
+	list.memseg_arr.count--;
+	CHECK_EQ(layout_join(&area, &page), LAYOUT_NO_FILE);
 }
 
 static void
@@ -222,12 +255,12 @@ static void
 permanent_next_to_free(void **state)
 {
 	const struct layout layout = { 0 };
-	unsigned int files_lost;
+	unsigned int other_files;
 
 	(void)state;
 	set_files(NO_FILE);
 	pages[3].flags = 0;
-	CHECK_EQ(areas(&layout, &files_lost), 3);
+	CHECK_EQ(areas(&layout, &other_files), 3);
 }
 
 static void
@@ -267,6 +300,7 @@ main(void)
 		cmocka_unit_test_setup(external_memory_is_one_piece_without_a_file, setup),
 		cmocka_unit_test_setup(an_area_is_what_its_pages_are, setup),
 		cmocka_unit_test_setup(pages_of_many_files_are_one_area_by_address, setup),
+		cmocka_unit_test_setup(each_file_of_much_memory_is_an_area, setup),
 		cmocka_unit_test_setup(gaps_end_an_area, setup),
 		cmocka_unit_test_setup(permanent_next_to_free, setup),
 		cmocka_unit_test(match_allocations_among_eals_arguments),

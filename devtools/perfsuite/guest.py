@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The measurements, in the lab's machine. Each is a row: {"who": "stock", …}."""
 
+import functools
 import glob
 import itertools
 import json
 import os
 import platform
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -14,35 +16,51 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "tests"))
 
 import conftest  # noqa: E402
+import pci  # noqa: E402
 from testpmd import Testpmd, allow  # noqa: E402
 
-RESULT = "perf-result "
+ROW = "perf-row "
 WHO = ("stock", "plugin")
 LAYOUTS = {"file per page": [], "one file": ["--single-file-segments"]}
-SIZES = (512, 1024, 2048, 4096, 8192, 12288)
-TARGET_SIZE = 4096  # measured as often as asked, the others three times
+SETUP_SIZE = 4096
+CURVE_SIZES = (512, 1024, 2048, 8192, 12288)  # MiB
+WAYS_SIZES = (4096, 512, 1024, 2048)
 FRAMES = (64, 128, 256, 512, 1024, 1518)
-FORWARD_SECONDS = 2
+FORWARD_SECONDS = 1
+# They are long when instructions are counted, and exact.
+FORWARD_INSTRUCTIONS = 0.1
 DEVICES = (1, 2, 4, 8)
+# EAL keeps each page's file open: 12 GiB are 6144.
+OPEN_FILES = 65536
 
 
-def run(part, build, repeat):
+def run(part, build, repeat, instructions):
+    """Print what is measured as it comes: should time run out, it is not lost."""
+    if instructions:
+        PARTS["forward"] = functools.partial(forward, seconds=FORWARD_INSTRUCTIONS)
     os.environ["DPDK_IOASID_PLUGIN"] = plugin = os.path.join(
         build, "drivers/iommu/ioasid/librte_iommu_ioasid.so")
     # Read when it was imported.
     sys.modules["plugin"].PLUGIN = plugin
+    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     drivers = conftest.Drivers()
     drivers.offer_few()
-    rows = []
-    for row in PARTS[part](os.path.join(build, "app/test/perf_client"), repeat):
-        print(json.dumps(row), flush=True)
-        rows.append(row)
+    for row in PARTS[part](build, repeat):
+        print(ROW + json.dumps({**row, "kernel": platform.release()}), flush=True)
     drivers.offer_all()
-    print(RESULT + json.dumps({"kernel": platform.release(), "rows": rows}), flush=True)
 
 
-def client(program, who, eal, args=()):
+def in_turn(repeat, *cases):
+    """Rounds of all cases: what changes with time changes for all. A B, B A, A B …"""
+    for number in range(repeat):
+        for case in itertools.product(*cases):
+            for who in WHO if number % 2 == 0 else reversed(WHO):
+                yield (*case, who)
+
+
+def client(build, who, eal, args=()):
     """Run perf_client: [(phase, {ms, maps, map_ms, unmaps, unmap_ms})], with its exit."""
+    program = os.path.join(build, "app/test/perf_client")
     env = dict(os.environ)
     if who == "plugin":
         env["LD_PRELOAD"] = env["DPDK_IOASID_PLUGIN"]
@@ -64,30 +82,40 @@ def client(program, who, eal, args=()):
     return phases
 
 
-def setup(program, repeat):
-    for size, (layout, args) in itertools.product(SIZES, LAYOUTS.items()):
-        for _ in range(repeat if size == TARGET_SIZE else min(repeat, 3)):
-            for who in WHO:
-                phases = dict(client(program, who, ["-m", str(size), *args]))
-                yield {"who": who, "layout": layout, "mib": size,
-                       "maps": phases["init"]["maps"], "map_ms": phases["init"]["map_ms"],
-                       "init_ms": phases["init"]["ms"],
-                       "exit_ms": phases["cleanup"]["ms"] + phases["exit"]["ms"]}
+def ways(build, repeat):
+    """What dpdk-ioasid bench has to say; it repeats by itself."""
+    program = os.path.join(build, "app/dpdk-ioasid/dpdk-ioasid")
+    for mib in WAYS_SIZES:
+        result = subprocess.run([program, "bench", "--json", "--size", f"{mib}M", "--repeat",
+                                 str(repeat), os.environ["LAB_NIC0"]],
+                                stdout=subprocess.PIPE, text=True, check=True)
+        [size] = json.loads(result.stdout)["sizes"]
+        for way in size["ways"]:
+            yield {"mib": mib, **way}
 
 
-def churn(program, repeat):
+def setup(build, repeat, sizes=(SETUP_SIZE,)):
+    for size, (layout, args), who in in_turn(repeat, sizes, LAYOUTS.items()):
+        phases = dict(client(build, who, ["-m", str(size), *args]))
+        yield {"who": who, "layout": layout, "mib": size, "maps": phases["init"]["maps"],
+               "map_ms": phases["init"]["map_ms"], "init_ms": phases["init"]["ms"],
+               "exit_ms": phases["cleanup"]["ms"] + phases["exit"]["ms"]}
+
+
+def curve(build, repeat):
+    yield from setup(build, repeat, CURVE_SIZES)
+
+
+def churn(build, repeat):
     """Of each process the first is left out: page faults, growing tables."""
-    for layout, args in LAYOUTS.items():
-        for _ in range(repeat):
-            for who in WHO:
-                phases = client(program, who, args, ["4", "64"])
-                allocs = [p for name, p in phases if name == "alloc"][1:]
-                frees = [p for name, p in phases if name == "free"][1:]
-                for alloc, free in zip(allocs, frees):
-                    yield {"who": who, "layout": layout, "alloc_ms": alloc["ms"],
-                           "map_ms": alloc["map_ms"], "maps": alloc["maps"],
-                           "free_ms": free["ms"], "unmap_ms": free["unmap_ms"],
-                           "unmaps": free["unmaps"]}
+    for (layout, args), who in in_turn(repeat, LAYOUTS.items()):
+        phases = client(build, who, args, ["4", "64"])
+        allocs = [p for name, p in phases if name == "alloc"][1:]
+        frees = [p for name, p in phases if name == "free"][1:]
+        for alloc, free in zip(allocs, frees):
+            yield {"who": who, "layout": layout, "alloc_ms": alloc["ms"],
+                   "map_ms": alloc["map_ms"], "maps": alloc["maps"], "free_ms": free["ms"],
+                   "unmap_ms": free["unmap_ms"], "unmaps": free["unmaps"]}
 
 
 def testpmd(who, bdfs, *eal, app=()):
@@ -95,48 +123,42 @@ def testpmd(who, bdfs, *eal, app=()):
 
 
 def start(_, repeat):
-    import pci
     nics = sorted(os.path.basename(path) for path in glob.glob("/sys/bus/pci/devices/*")
                   if pci.read(os.path.basename(path), "device") == "0x10c9")
     for bdf in nics:
         pci.bind(bdf, "vfio-pci")
-    for count in DEVICES:
-        for _ in range(repeat):
-            for who in WHO:
-                begin = time.monotonic()
-                with testpmd(who, nics[:count], "-m", "512",
-                             app=["--disable-device-start"]) as pmd:
-                    pmd.started()
-                    started = time.monotonic()
-                    pmd.quit()
-                yield {"who": who, "devices": count, "start_ms": (started - begin) * 1000,
-                       "quit_ms": (time.monotonic() - started) * 1000}
+    for count, who in in_turn(repeat, DEVICES):
+        begin = time.monotonic()
+        with testpmd(who, nics[:count], "-m", "512", app=["--disable-device-start"]) as pmd:
+            pmd.started()
+            started = time.monotonic()
+            pmd.quit()
+        yield {"who": who, "devices": count, "start_ms": (started - begin) * 1000,
+               "quit_ms": (time.monotonic() - started) * 1000}
 
 
-def forward(_, repeat):
+def forward(_, repeat, seconds=FORWARD_SECONDS):
     """One core forwards between the two NICs that are cabled together: packets go round."""
-    nics = os.environ["LAB_NIC0"], os.environ["LAB_NIC1"]
-    for _ in range(repeat):
-        for who in WHO:
-            begin = time.monotonic()
-            with testpmd(who, nics, "-m", "512") as pmd:
-                pmd.started()
-                pmd.command("start tx_first")
-                pmd.forwarded(1)
-                first = time.monotonic()
-                pmd.command("stop")
-                for frame in FRAMES:
-                    yield {"who": who, "frame": frame, "mpps": mpps(pmd, frame),
-                           "first_packet_ms": (first - begin) * 1000}
-                pmd.quit()
+    for who, in in_turn(repeat):
+        begin = time.monotonic()
+        with testpmd(who, (os.environ["LAB_NIC0"], os.environ["LAB_NIC1"]), "-m", "512") as pmd:
+            pmd.started()
+            pmd.command("start tx_first")
+            pmd.forwarded(1)
+            first = time.monotonic()
+            pmd.command("stop")
+            for frame in FRAMES:
+                yield {"who": who, "frame": frame, "mpps": mpps(pmd, frame, seconds),
+                       "first_packet_ms": (first - begin) * 1000}
+            pmd.quit()
 
 
-def mpps(pmd, frame):
+def mpps(pmd, frame, seconds):
     pmd.command(f"set txpkts {frame - 4}")  # the checksum is the NIC's
     pmd.command("start tx_first 4")
-    time.sleep(0.5)
+    time.sleep(seconds / 2)
     before, begin = received(pmd), time.monotonic()
-    time.sleep(FORWARD_SECONDS)
+    time.sleep(seconds)
     after, end = received(pmd), time.monotonic()
     pmd.command("stop")
     return (after - before) / (end - begin) / 1e6
@@ -146,4 +168,5 @@ def received(pmd):
     return sum(pmd.stats(port)["RX-packets"] for port in (0, 1))
 
 
-PARTS = {"setup": setup, "churn": churn, "start": start, "forward": forward}
+PARTS = {"ways": ways, "setup": setup, "curve": curve, "churn": churn, "start": start,
+         "forward": forward}

@@ -1,26 +1,28 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """SVG plots by gnuplot, of medians."""
 
-import os
 import statistics
 import subprocess
 
 from . import table
 
-PLOTS = {
-    # part: (y, its name, x, its name)
-    "setup": ("map_ms", "DMA set-up, ms", "mib", "memory, MiB"),
-    "start": ("start_ms", "start of dpdk-testpmd, ms", "devices", "devices"),
-    "forward": ("mpps", "forwarded by one core, Mpps", "frame", "frame, bytes"),
-}
+PLOTS = (
+    # name, part, y, its name, x, its name
+    ("setup", "curve", "map_ms", "DMA set-up, ms", "mib", "memory, MiB"),
+    ("calls", "curve", "maps", "map calls at start", "mib", "memory, MiB"),
+    ("start", "start", "start_ms", "start of dpdk-testpmd, ms", "devices", "devices"),
+    ("forward", "forward", "mpps", "forwarded by one core, Mpps", "frame", "frame, bytes"),
+)
 
 
-def draw(directory, kernel, results):
-    for part, (y, y_name, x, x_name) in PLOTS.items():
+def draw(base, results):
+    for name, part, y, y_name, x, x_name in PLOTS:
         if part in results:
-            path = os.path.join(directory, f"{part}-{kernel}.svg")
-            gnuplot(path, results[part], series(part, results[part], y, x),
-                    f"{y_name} (kernel {results[part]['kernel']})", y_name, x_name)
+            result = results[part]
+            lines = series(part, result, y, x)
+            if lines:
+                gnuplot(f"{base}-{name}.svg", result, lines,
+                        f"{y_name} (Linux {result['kernel']})", y_name, x_name)
 
 
 def series(part, result, y, x):
@@ -32,7 +34,7 @@ def series(part, result, y, x):
         for name, values in who.items():
             lines.setdefault(", ".join([name, *rest]), []).append(
                 (case[keys.index(x)], statistics.median(values[y])))
-    return lines
+    return {name: sorted(lines[name]) for name in sorted(lines)}
 
 
 def gnuplot(path, result, lines, title, y_name, x_name):
@@ -52,7 +54,7 @@ def gnuplot(path, result, lines, title, y_name, x_name):
 
 
 def caption(result):
-    return f"{result['machine']}; DPDK {result['dpdk']}; {result['date']}"
+    return f"{result['machine']}; by {result['clock']}; DPDK {result['dpdk']}; {result['date']}"
 
 
 def quoted(text):

@@ -6,10 +6,12 @@ import statistics
 # part: (what tells the cases apart, what is measured and whether more is better)
 COLUMNS = {
     "setup": (("layout", "mib"), {"map_ms": False, "init_ms": False, "exit_ms": False}),
+    "curve": (("layout", "mib"), {"map_ms": False, "init_ms": False, "exit_ms": False}),
     "churn": (("layout",), {"alloc_ms": False, "map_ms": False, "free_ms": False}),
     "start": (("devices",), {"start_ms": False, "quit_ms": False}),
     "forward": (("frame",), {"mpps": True, "first_packet_ms": False}),
 }
+WAYS_TIMES = ("map_ms", "unmap_ms", "exit_ms")
 
 
 def cases(part, result):
@@ -18,35 +20,54 @@ def cases(part, result):
     found = {}
     for row in result["rows"]:
         case = found.setdefault(tuple(row[key] for key in keys), {})
-        values = case.setdefault(row["who"], {name: [] for name in [*names, "maps"]})
-        for name in names:
-            values[name].append(row[name])
-        if "maps" in row:
-            values["maps"].append(row["maps"])
-    return found
+        values = case.setdefault(row["who"], {})
+        for name in (*names, "maps"):
+            if name in row:
+                values.setdefault(name, []).append(row[name])
+    return {case: who for case, who in found.items() if len(who) == 2}
 
 
-def ratio(stock, plugin, more_is_better):
-    a, b = statistics.median(stock), statistics.median(plugin)
-    if more_is_better:
-        a, b = b, a
-    return a / b if b else float("inf")
+def ratio(who, name, more_is_better=False):
+    """How many times better the plugin is."""
+    stock, plugin = (statistics.median(who[side][name]) for side in ("stock", "plugin"))
+    return plugin / stock if more_is_better else stock / plugin
 
 
-def show(kernel, part, result):
-    print(f"\n{part}, kernel {kernel} ({result['kernel']}), {result['date']}: median (min to max)")
+def text(part, result):
+    lines = [f"{part}, Linux {result['kernel']}: median (min to max)"]
+    lines += ways(result) if part == "ways" else compared(part, result)
+    return lines
+
+
+def compared(part, result):
+    keys, names = COLUMNS[part]
     for case, who in cases(part, result).items():
-        print("  " + ", ".join(f"{key} {value}" for key, value in
-                               zip(COLUMNS[part][0], case)))
-        for name, more_is_better in COLUMNS[part][1].items():
-            stock, plugin = who["stock"][name], who["plugin"][name]
-            better = "plugin ÷ stock" if more_is_better else "stock ÷ plugin"
-            print(f"    {name:16} stock {spread(stock)}  plugin {spread(plugin)}  "
-                  f"{better} {ratio(stock, plugin, more_is_better):.2f}")
-        if who["plugin"]["maps"]:
-            print(f"    {'map calls':16} stock {max(who['stock']['maps'])}  "
-                  f"plugin {max(who['plugin']['maps'])}")
+        stock, plugin = who["stock"], who["plugin"]
+        yield "  " + ", ".join(f"{key} {value}" for key, value in zip(keys, case))
+        for name, more_is_better in names.items():
+            yield (f"    {name:15} stock {spread(stock[name])}  plugin {spread(plugin[name])}  "
+                   f"{'plugin ÷ stock' if more_is_better else 'stock ÷ plugin'} "
+                   f"{ratio(who, name, more_is_better):.2f}")
+        if "maps" in plugin:
+            yield f"    map calls       stock {max(stock['maps'])}, plugin {max(plugin['maps'])}"
 
 
 def spread(values):
-    return f"{statistics.median(values):9.3f} ({min(values):.3f} to {max(values):.3f})"
+    return (f"{statistics.median(values):9.3f} ({min(values):.3f} to {max(values):.3f}; "
+            f"{len(values)})")
+
+
+def ways(result):
+    mib = None
+    for row in result["rows"]:
+        if row["mib"] != mib:
+            mib = row["mib"]
+            yield f"  {mib} MiB"
+        yield f"    {row['text']}"
+        if "error" in row:
+            yield f"      {row['error']}"
+            continue
+        times = ", ".join("{} {median:.2f} ({min:.2f} to {max:.2f})".format(name, **row[name])
+                          for name in WAYS_TIMES)
+        pages = " ".join(f"{number}x{size}" for size, number in row["entries"].items() if number)
+        yield f"      {row['calls']} calls, {times}, {pages}"

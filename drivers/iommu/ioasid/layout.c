@@ -10,6 +10,12 @@
 #define MATCH_ALLOCATIONS     "--match-allocations"
 #define MATCH_ALLOCATIONS_MIN 5
 
+/*
+ * Where each page is a file of its own, memory below this is one map by address and not one
+ * by file for each page: a few milliseconds are not worth hundreds of calls.
+ */
+#define FILE_PER_PAGE_MIN (UINT64_C(1) << 30)
+
 static bool matches_allocations;
 
 /*
@@ -57,20 +63,29 @@ layout_page(const struct layout *layout, const struct rte_memseg_list *msl,
 	return page;
 }
 
+/* One of another file: by file they are two maps. */
+static enum layout_next
+join_other_file(struct layout_area *area, const struct layout_area *page)
+{
+	if (area->msl->page_sz * area->msl->memseg_arr.count >= FILE_PER_PAGE_MIN)
+		return LAYOUT_OTHER_FILE;
+	area->fd = -1;
+	area->length += page->length;
+	return LAYOUT_NO_FILE;
+}
+
 enum layout_next
 layout_join(struct layout_area *area, const struct layout_area *page)
 {
 	if (area->length == 0 || area->alone || page->alone || area->msl != page->msl ||
 	    area->va + area->length != page->va || area->iova + area->length != page->iova)
 		return LAYOUT_APART;
-	if (area->fd == page->fd && area->fd >= 0 && area->offset + area->length != page->offset)
+	if (area->fd != page->fd)
+		return join_other_file(area, page);
+	if (area->fd >= 0 && area->offset + area->length != page->offset)
 		return LAYOUT_APART;
 	area->length += page->length;
-	if (area->fd == page->fd)
-		return LAYOUT_JOINED;
-	/* One call by address instead of one for each file. */
-	area->fd = -1;
-	return LAYOUT_NO_FILE;
+	return LAYOUT_JOINED;
 }
 
 void

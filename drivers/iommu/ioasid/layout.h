@@ -37,9 +37,10 @@ struct layout_area layout_page(const struct layout *layout, const struct rte_mem
 
 /* What a page is to an area. */
 enum layout_next {
-	LAYOUT_APART,   /* it begins another */
-	LAYOUT_JOINED,  /* the area now includes it */
-	LAYOUT_NO_FILE, /* it does, but by address: the page is of another file */
+	LAYOUT_APART,      /* it begins another */
+	LAYOUT_OTHER_FILE, /* it does, only because it is of another file */
+	LAYOUT_JOINED,     /* the area now includes it */
+	LAYOUT_NO_FILE,    /* likewise, and is by address, because it is of another file */
 };
 enum layout_next layout_join(struct layout_area *area, const struct layout_area *page);
 

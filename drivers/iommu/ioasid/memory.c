@@ -32,7 +32,7 @@ struct walk {
 	struct layout layout;
 	struct layout_area area;
 	unsigned int nmaps;
-	unsigned int nfiles; /* that were too many to be mapped by file */
+	unsigned int nfiles; /* pages that are not mapped with those before for their files */
 	uint64_t bytes;
 };
 
@@ -90,9 +90,9 @@ walk_page(const struct rte_memseg_list *msl, const struct rte_memseg *ms, void *
 	const enum layout_next next = layout_join(&w->area, &page);
 	int ret;
 
-	if (next == LAYOUT_NO_FILE)
+	if (next == LAYOUT_OTHER_FILE || next == LAYOUT_NO_FILE)
 		w->nfiles++;
-	if (next != LAYOUT_APART)
+	if (next == LAYOUT_JOINED || next == LAYOUT_NO_FILE)
 		return 0;
 	ret = area_flush(w);
 	w->area = page;
@@ -178,8 +178,8 @@ advise(const struct walk *w)
 	if (w->layout.by_file && w->nfiles >= ADVISE_FILES)
 		IOASID_LOG(
 			INFO,
-			"%u pages, each a file of its own: with EAL's --single-file-segments they "
-			"would be mapped by file, which is several times as fast",
+			"%u pages, each a file of its own: EAL's --single-file-segments would make "
+			"them one map by file, some ten times as fast",
 			w->nfiles + 1);
 }
 
