@@ -68,13 +68,13 @@ def functional(options):
 def measure(options):
     """In turn, so that both have the same share of whatever else this machine does."""
     for _ in range(2 * options.perf):
-        rows = load(options, PERF)
+        rows = load(options, PERF)["rows"]
         who = min(("stock", "plugin"), key=[row["who"] for row in rows].count)
         directory = os.path.join(options.out, f"perf-{who}")
         run.dts(options, who, [perf.SUITE], directory, sut=machines.SUT_PERF,
                 generator=perf.GENERATOR, tests=perf.TESTS)
         save(options, PERF, rows + [{"who": who, **row} for row in perf.read(directory)])
-    print("\n".join(perf.text(load(options, PERF))))
+    print("\n".join(perf.text(load(options, PERF)["rows"])))
     return 0
 
 
@@ -86,9 +86,9 @@ FUNCTIONAL, PERF = "results.json", "perf.json"
 def load(options, name):
     path = os.path.join(options.out, name)
     if not os.path.exists(path):
-        return []
+        return {"rows": []}
     with open(path, encoding="utf-8") as file:
-        return json.load(file)["rows"]
+        return json.load(file)
 
 
 def save(options, name, rows):
@@ -101,15 +101,16 @@ def save(options, name, rows):
 
 def remember(options, rows):
     done = {(row["suite"], row["case"]) for row in rows}
-    old = [row for row in load(options, FUNCTIONAL) if (row["suite"], row["case"]) not in done]
+    old = [row for row in load(options, FUNCTIONAL)["rows"] if (row["suite"], row["case"]) not in done]
     save(options, FUNCTIONAL, sorted([*old, *rows], key=lambda row: row["suite"]))
 
 
 def show(options):
     for name, text in ((FUNCTIONAL, table.text), (PERF, perf.text)):
-        rows = load(options, name)
-        if rows:
-            print("\n".join(text(rows)), end="\n\n")
+        found = load(options, name)
+        if found["rows"]:
+            print(f"DTS {found['dts']}, DPDK {found['dpdk']}, kernel {found['kernel']}, "
+                  f"{found['date']}", "", *text(found["rows"]), "", sep="\n")
     return 0
 
 
