@@ -100,8 +100,11 @@ def save(options, name, rows):
 
 
 def remember(options, rows):
+    """What has not run does not take the place of what has."""
+    rows = [row for row in rows if row["plugin"] not in results.NOT_RUN]
     done = {(row["suite"], row["case"]) for row in rows}
-    old = [row for row in load(options, FUNCTIONAL)["rows"] if (row["suite"], row["case"]) not in done]
+    old = [row for row in load(options, FUNCTIONAL)["rows"]
+           if (row["suite"], row["case"]) not in done]
     save(options, FUNCTIONAL, sorted([*old, *rows], key=lambda row: row["suite"]))
 
 
