@@ -109,7 +109,8 @@ bench_plot(const json_t *result, const char *path)
 	fprintf(f,
 		"set terminal svg size 800,500 background 'white'\nset output '%s'\n"
 		"set title 'Linux %s' noenhanced\nset xlabel 'memory, MiB'\n"
-		"set ylabel 'map, ms'\nset yrange [0:*]\nset key top left\nset grid\n",
+		"set ylabel 'map, ms'\nset xrange [0:*]\nset yrange [0:*]\nset key top left\nset "
+		"grid\n",
 		path, json_string_value(json_object_get(result, "kernel")));
 	for (size_t i = 0; i < bench_nways; i++)
 		plot_way(f, sizes, i);
