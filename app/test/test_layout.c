@@ -77,10 +77,9 @@ areas(const struct layout *layout, unsigned int *other_files)
 	*other_files = 0;
 	for (int i = 0; i < PAGES; i++) {
 		const struct layout_area page = layout_page(layout, &list, &pages[i]);
-		const enum layout_next next = layout_join(&area, &page);
 
-		*other_files += next == LAYOUT_OTHER_FILE || next == LAYOUT_NO_FILE;
-		if (next == LAYOUT_JOINED || next == LAYOUT_NO_FILE)
+		*other_files += layout_is_other_file(&area, &page);
+		if (layout_join(&area, &page))
 			continue;
 		n++;
 		area = page;
@@ -172,7 +171,8 @@ an_area_is_what_its_pages_are(void **state)
 	set_files(ONE_FILE);
 	area = layout_page(&layout, &list, &pages[2]);
 	page = layout_page(&layout, &list, &pages[3]);
-	CHECK_EQ(layout_join(&area, &page), LAYOUT_JOINED);
+	assert_false(layout_is_other_file(&area, &page));
+	assert_true(layout_join(&area, &page));
 	CHECK_EQ(area.va, VA + 2 * SIZE);
 	CHECK_EQ(area.iova, VA + 2 * SIZE);
 	CHECK_EQ(area.length, 2 * SIZE);
@@ -191,7 +191,7 @@ pages_of_many_files_are_one_area_by_address(void **state)
 	area = layout_page(&layout, &list, &pages[0]);
 	for (int i = 1; i < 3; i++) {
 		page = layout_page(&layout, &list, &pages[i]);
-		CHECK_EQ(layout_join(&area, &page), LAYOUT_NO_FILE);
+		assert_true(layout_join(&area, &page));
 		CHECK_EQ(area.fd, -1);
 	}
 	CHECK_EQ(area.va, VA);
@@ -208,16 +208,17 @@ each_file_of_much_memory_is_an_area(void **state)
 	set_files(LARGE_FILE_PER_PAGE);
 	area = layout_page(&layout, &list, &pages[0]);
 	page = layout_page(&layout, &list, &pages[1]);
-	CHECK_EQ(layout_join(&area, &page), LAYOUT_OTHER_FILE);
+	assert_true(layout_is_other_file(&area, &page));
+	assert_false(layout_join(&area, &page));
 	CHECK_EQ(area.fd, 10);
 	CHECK_EQ(area.length, SIZE);
 	/* and a page without a file does not join one with */
 	files[1].fd = -1;
 	page = layout_page(&layout, &list, &pages[1]);
-	CHECK_EQ(layout_join(&area, &page), LAYOUT_OTHER_FILE);
+	assert_false(layout_join(&area, &page));
 	/* One page less is too little memory. */
 	list.memseg_arr.count--;
-	CHECK_EQ(layout_join(&area, &page), LAYOUT_NO_FILE);
+	assert_true(layout_join(&area, &page));
 }
 
 static void
@@ -232,21 +233,21 @@ gaps_end_an_area(void **state)
 	pages[1].addr_64 += SIZE;
 	area = layout_page(&layout, &list, &pages[0]);
 	page = layout_page(&layout, &list, &pages[1]);
-	CHECK_EQ(layout_join(&area, &page), LAYOUT_APART);
+	assert_false(layout_join(&area, &page));
 	/* of IOVA: physical addresses */
 	setup(NULL);
 	pages[1].iova = SIZE;
 	page = layout_page(&layout, &list, &pages[1]);
-	CHECK_EQ(layout_join(&area, &page), LAYOUT_APART);
+	assert_false(layout_join(&area, &page));
 	/* of the file */
 	setup(NULL);
 	files[1].offset = 5 * SIZE;
 	page = layout_page(&layout, &list, &pages[1]);
-	CHECK_EQ(layout_join(&area, &page), LAYOUT_APART);
+	assert_false(layout_join(&area, &page));
 	/* of memseg lists */
 	set_files(ONE_FILE);
 	page = layout_page(&layout, &other_list, &pages[1]);
-	CHECK_EQ(layout_join(&area, &page), LAYOUT_APART);
+	assert_false(layout_join(&area, &page));
 	CHECK_EQ(area.length, SIZE);
 }
 

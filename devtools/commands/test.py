@@ -222,9 +222,7 @@ def lab_on(count, kernels, part):
     """All machines of one of the kernels, one after the other."""
     kernel = kernels[part]
     cores = sorted(os.sched_getaffinity(0))
-    # No machine outlives us.
-    inside = ["setpriv", "--pdeathsig", "TERM",
-              "taskset", "-c", ",".join(map(str, cores[part::len(kernels)] or cores))]
+    inside = ["taskset", "-c", ",".join(map(str, cores[part::len(kernels)] or cores))]
     share = f"--one-kernel-part={part}/{len(kernels)}"
     lab_tests(count, f"lab, kernel {kernel}", "build/test-gcc",
               [share, "devtools/tests",
@@ -237,7 +235,8 @@ def lab_on(count, kernels, part):
 
 def lab_tests(count, what, directory, tests, options, inside=()):
     say(f"tests in the {what}")
-    command = [*inside, "devtools/lab", "run", "--timeout", str(BOOT_TIMEOUT), *options,
+    # No machine outlives us.
+    command = ["setpriv", "--pdeathsig", "TERM", *inside, "devtools/lab", "run", "--timeout", str(BOOT_TIMEOUT), *options,
                "--", "/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-rfEs", "-v",
                "--color=no", "--durations=5", *tests]
     plugin = os.path.join(TOP, directory, PLUGIN)

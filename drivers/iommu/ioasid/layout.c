@@ -63,29 +63,33 @@ layout_page(const struct layout *layout, const struct rte_memseg_list *msl,
 	return page;
 }
 
-/* One of another file: by file they are two maps. */
-static enum layout_next
-join_other_file(struct layout_area *area, const struct layout_area *page)
+static bool
+is_at_end(const struct layout_area *area, const struct layout_area *page)
 {
-	if (area->msl->page_sz * area->msl->memseg_arr.count >= FILE_PER_PAGE_MIN)
-		return LAYOUT_OTHER_FILE;
-	area->fd = -1;
-	area->length += page->length;
-	return LAYOUT_NO_FILE;
+	return area->length > 0 && !area->alone && !page->alone && area->msl == page->msl &&
+	       area->va + area->length == page->va && area->iova + area->length == page->iova;
 }
 
-enum layout_next
+bool
+layout_is_other_file(const struct layout_area *area, const struct layout_area *page)
+{
+	return is_at_end(area, page) && area->fd != page->fd;
+}
+
+bool
 layout_join(struct layout_area *area, const struct layout_area *page)
 {
-	if (area->length == 0 || area->alone || page->alone || area->msl != page->msl ||
-	    area->va + area->length != page->va || area->iova + area->length != page->iova)
-		return LAYOUT_APART;
-	if (area->fd != page->fd)
-		return join_other_file(area, page);
-	if (area->fd >= 0 && area->offset + area->length != page->offset)
-		return LAYOUT_APART;
+	if (!is_at_end(area, page))
+		return false;
+	if (layout_is_other_file(area, page)) {
+		if (area->msl->page_sz * area->msl->memseg_arr.count >= FILE_PER_PAGE_MIN)
+			return false;
+		area->fd = -1;
+	} else if (area->fd >= 0 && area->offset + area->length != page->offset) {
+		return false;
+	}
 	area->length += page->length;
-	return LAYOUT_JOINED;
+	return true;
 }
 
 void

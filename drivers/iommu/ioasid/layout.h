@@ -35,14 +35,14 @@ struct layout_area {
 struct layout_area layout_page(const struct layout *layout, const struct rte_memseg_list *msl,
 			       const struct rte_memseg *ms);
 
-/* What a page is to an area. */
-enum layout_next {
-	LAYOUT_APART,      /* it begins another */
-	LAYOUT_OTHER_FILE, /* it does, only because it is of another file */
-	LAYOUT_JOINED,     /* the area now includes it */
-	LAYOUT_NO_FILE,    /* likewise, and is by address, because it is of another file */
-};
-enum layout_next layout_join(struct layout_area *area, const struct layout_area *page);
+/* Whether a page is where an area ends, but of another file: by file they are two maps. */
+bool layout_is_other_file(const struct layout_area *area, const struct layout_area *page);
+
+/*
+ * Include a page in an area if both can be one map; by address, if that is worth more than
+ * the file. False: the page begins another area.
+ */
+bool layout_join(struct layout_area *area, const struct layout_area *page);
 
 /*
  * Look for --match-allocations among EAL's arguments: then memory is freed exactly as it

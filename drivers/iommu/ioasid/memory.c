@@ -87,12 +87,10 @@ walk_page(const struct rte_memseg_list *msl, const struct rte_memseg *ms, void *
 {
 	struct walk *w = arg;
 	const struct layout_area page = layout_page(&w->layout, msl, ms);
-	const enum layout_next next = layout_join(&w->area, &page);
 	int ret;
 
-	if (next == LAYOUT_OTHER_FILE || next == LAYOUT_NO_FILE)
-		w->nfiles++;
-	if (next == LAYOUT_JOINED || next == LAYOUT_NO_FILE)
+	w->nfiles += layout_is_other_file(&w->area, &page);
+	if (layout_join(&w->area, &page))
 		return 0;
 	ret = area_flush(w);
 	w->area = page;
