@@ -10,6 +10,7 @@ checkout of DPDK that has it (25.11 or later): see devtools/dts.
 
 import argparse
 import concurrent.futures
+import functools
 import json
 import os
 import re
@@ -76,7 +77,8 @@ class Count:
 
 
 def say(text):
-    print(f"==> {text}", flush=True)
+    """In one write: parts of the tests run side by side."""
+    print(f"==> {text}\n", end="", flush=True)
 
 
 def run(*command, env=None):
@@ -161,36 +163,42 @@ def sources():
 
 
 def checks(count, _):
+    """Side by side: each is one process. (clang's analyzer is not used: it takes LIST_REMOVE of the
+    first element for a no-op and then reports a use after free, clang 14.)
+    """
     plugin = os.path.join("build/test-gcc", PLUGIN)
-    step(count, "exported symbols", "devtools/checks/exports", plugin)
-    step(count, "installation", "devtools/checks/install", "build/test-gcc")
-    step(count, "format", "clang-format", "--dry-run", "--Werror", *sources())
+    steps = [
+        ("cppcheck", *cppcheck()),
+        ("guides, html", *guides("html")),
+        ("guides, man", *guides("man")),
+        ("exported symbols", "devtools/checks/exports", plugin),
+        ("installation", "devtools/checks/install", "build/test-gcc"),
+        ("format", "clang-format", "--dry-run", "--Werror", *sources()),
+        ("counting DTS's results", "devtools/dtslab/selftest"),
+        ("messages in the guides", "devtools/checks/messages"),
+    ]
+    together([functools.partial(step, count, *words) for words in steps])
+
+
+def cppcheck():
     # Without the system's macros (queue.h, rte_log.h) it can parse hardly anything.
     _, dpdk = run("pkg-config", "--cflags-only-I", "libdpdk")
     _, multiarch = run("gcc", "-print-multiarch")
-    step(count, "cppcheck", "cppcheck", "--quiet", "--error-exitcode=1", "--std=c11",
-         "--enable=warning,performance,portability", "--inline-suppr",
-         "-D__x86_64__", "-D__linux__", "-D__GNUC__=12", "-D__STDC__",
-         f"--include=/usr/include/{multiarch.strip()}/dpdk/rte_config.h",
-         "-Ilib/ioasid", "-Idrivers/iommu/ioasid", "-Ibuild/test-gcc/drivers/iommu/ioasid",
-         '-DLIBDIR="lib"', '-DVERSION="0"', "-UPCI_NONRET",
-         "-I/usr/include",
-         f"-I/usr/include/{multiarch.strip()}", *dpdk.split(), "lib", "drivers",
-         "app/dpdk-ioasid")
-    step(count, "counting DTS's results", "devtools/dtslab/selftest")
-    guides(count)
-    # clang's analyzer is not used: it takes LIST_REMOVE of the first element for a no-op and
-    # then reports a use after free (clang 14).
+    return ["cppcheck", "--quiet", "--error-exitcode=1", "--std=c11",
+            "--enable=warning,performance,portability", "--inline-suppr",
+            "-D__x86_64__", "-D__linux__", "-D__GNUC__=12", "-D__STDC__",
+            f"--include=/usr/include/{multiarch.strip()}/dpdk/rte_config.h",
+            "-Ilib/ioasid", "-Idrivers/iommu/ioasid", "-Ibuild/test-gcc/drivers/iommu/ioasid",
+            '-DLIBDIR="lib"', '-DVERSION="0"', "-UPCI_NONRET", "-I/usr/include",
+            f"-I/usr/include/{multiarch.strip()}", *dpdk.split(), "lib", "drivers",
+            "app/dpdk-ioasid"]
 
 
-def guides(count):
-    """As HTML and as man pages, where what Sphinx only warns of is an error."""
-    step(count, "messages in the guides", "devtools/checks/messages")
-    with tempfile.TemporaryDirectory() as place:
-        for builder in ("html", "man"):
-            step(count, f"guides, {builder}", "/usr/bin/sphinx-build", "-q", "-E", "-W", "-n",
-                 "-D", "release=test", "-d", f"{place}/doctrees", "-b", builder, "doc/guides",
-                 f"{place}/{builder}")
+def guides(builder):
+    """What Sphinx only warns of is an error."""
+    place = f"build/guides-{builder}"
+    return ["/usr/bin/sphinx-build", "-q", "-E", "-W", "-n", "-D", "release=test",
+            "-d", f"{place}/doctrees", "-b", builder, "doc/guides", f"{place}/pages"]
 
 
 def package(count, _):
@@ -200,13 +208,19 @@ def package(count, _):
 
 
 def lab(count, kernels):
-    """The kernels side by side, each on its share of the processors: half of a test is waiting."""
+    """The kernels side by side, each on its share of the processors."""
     built = [kernel for kernel in kernels if kernel_is_there(count, kernel)]
     if len(built) > 1:
         say(f"{' and '.join(built)} side by side; what is the same on every kernel is done once")
-    with concurrent.futures.ThreadPoolExecutor(len(kernels)) as pool:
-        for _ in pool.map(lambda part: lab_on(count, built, part), range(len(built))):
-            pass
+    together([functools.partial(machines, count, built, part)
+              for part in range(len(built)) for machines in (lab_on, other_machines_on)])
+
+
+def together(tasks):
+    """Side by side; if one raises, so do we."""
+    with concurrent.futures.ThreadPoolExecutor(len(tasks) or 1) as pool:
+        for done in [pool.submit(task) for task in tasks]:
+            done.result()
 
 
 def kernel_is_there(count, kernel):
@@ -219,18 +233,28 @@ def kernel_is_there(count, kernel):
 
 
 def lab_on(count, kernels, part):
-    """All machines of one of the kernels, one after the other."""
-    kernel = kernels[part]
-    cores = sorted(os.sched_getaffinity(0))
-    inside = ["taskset", "-c", ",".join(map(str, cores[part::len(kernels)] or cores))]
-    share = f"--one-kernel-part={part}/{len(kernels)}"
-    lab_tests(count, f"lab, kernel {kernel}", "build/test-gcc",
-              [share, "devtools/tests",
+    lab_tests(count, f"lab, kernel {kernels[part]}", "build/test-gcc",
+              [share(kernels, part), "devtools/tests",
                *(f"--ignore=devtools/tests/{name}" for name in OTHER_MACHINES)],
-              ["--kernel", kernel, *(f"--qemu-arg={arg}" for arg in E1000E)], inside)
-    for name, machine in OTHER_MACHINES.items():
-        lab_tests(count, f"lab, kernel {kernel}, machine {name}", "build/test-gcc",
-                  [share, f"devtools/tests/{name}"], ["--kernel", kernel, *machine], inside)
+              ["--kernel", kernels[part], *(f"--qemu-arg={arg}" for arg in E1000E)],
+              processors(kernels, part))
+
+
+def other_machines_on(count, kernels, part):
+    """One after the other, beside the first: a fifth of the time a machine waits for its devices."""
+    for name, options in OTHER_MACHINES.items():
+        lab_tests(count, f"lab, kernel {kernels[part]}, machine {name}", "build/test-gcc",
+                  [share(kernels, part), f"devtools/tests/{name}"],
+                  ["--kernel", kernels[part], *options], processors(kernels, part))
+
+
+def share(kernels, part):
+    return f"--one-kernel-part={part}/{len(kernels)}"
+
+
+def processors(kernels, part):
+    cores = sorted(os.sched_getaffinity(0))
+    return ["taskset", "-c", ",".join(map(str, cores[part::len(kernels)] or cores))]
 
 
 def lab_tests(count, what, directory, tests, options, inside=()):
