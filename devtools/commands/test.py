@@ -28,22 +28,29 @@ BUILDS = {
     "build/test-asan": ({"CC": "clang"}, ["-Db_sanitize=address,undefined", "-Db_lundef=false",
                                           "-Ddocs=disabled"]),
 }
+BOOT_TIMEOUT = 2400
+# The directory with the Debian packages, once they are built.
+PACKAGES = []
+TESTS = "devtools/tests"
 # Two more NICs than the lab has by itself, cabled together.
-E1000E = [arg for number in (0, 1) for arg in (
+E1000E = ["--qemu-arg=" + arg for number in (0, 1) for arg in (
     "-device", f"pcie-root-port,id=port-e1000e{number},addr={0x1b + number:x},"
                f"chassis={0x1b + number},slot={0x1b + number}",
     "-netdev", f"hubport,id=cable-e1000e{number},hubid=9",
     "-device", f"e1000e,id=e1000e{number},bus=port-e1000e{number},netdev=cable-e1000e{number},"
                f"romfile=,mac=02:00:00:00:00:4{number}")]
-BOOT_TIMEOUT = 2400
-# The directory with the Debian packages, once they are built.
-PACKAGES = []
-# Further machines, for what cannot be in the first: directory of the tests, options of the lab.
-OTHER_MACHINES = {
-    "narrow": ["--qemu-arg=-global", "--qemu-arg=intel-iommu.aw-bits=39",
-               "--mem=6G", "--append=hugepagesz=1G hugepages=2", "--hugepages=128"],
-    "noiommu": ["--append=intel_iommu=off"],
+# name: (pytest's arguments, the lab's options). The last two are for what cannot be in the others.
+MACHINES = {
+    **{name: ([f"--part={part}/2", TESTS, f"--ignore={TESTS}/narrow", f"--ignore={TESTS}/noiommu"],
+              E1000E) for part, name in enumerate(("first half", "second half"))},
+    "narrow": ([f"{TESTS}/narrow"],
+               ["--qemu-arg=-global", "--qemu-arg=intel-iommu.aw-bits=39",
+                "--mem=6G", "--append=hugepagesz=1G hugepages=2", "--hugepages=128"]),
+    "noiommu": ([f"{TESTS}/noiommu"], ["--append=intel_iommu=off"]),
 }
+# Those of one line run after each other. Two lines for each kernel, since a machine waits for its
+# devices a third of the time.
+LINES = (("first half", "narrow"), ("second half", "noiommu"))
 # One process, five lcores, a secondary process; all of DTS takes an hour.
 DTS_SUITES = ["hello_world", "l2fwd", "packet_capture"]
 
@@ -212,8 +219,8 @@ def lab(count, kernels):
     built = [kernel for kernel in kernels if kernel_is_there(count, kernel)]
     if len(built) > 1:
         say(f"{' and '.join(built)} side by side; what is the same on every kernel is done once")
-    together([functools.partial(machines, count, built, part)
-              for part in range(len(built)) for machines in (lab_on, other_machines_on)])
+    together([functools.partial(lab_on, count, built, part, line)
+              for part in range(len(built)) for line in LINES])
 
 
 def together(tasks):
@@ -232,29 +239,14 @@ def kernel_is_there(count, kernel):
     return False
 
 
-def lab_on(count, kernels, part):
-    lab_tests(count, f"lab, kernel {kernels[part]}", "build/test-gcc",
-              [share(kernels, part), "devtools/tests",
-               *(f"--ignore=devtools/tests/{name}" for name in OTHER_MACHINES)],
-              ["--kernel", kernels[part], *(f"--qemu-arg={arg}" for arg in E1000E)],
-              processors(kernels, part))
-
-
-def other_machines_on(count, kernels, part):
-    """One after the other, beside the first: a fifth of the time a machine waits for its devices."""
-    for name, options in OTHER_MACHINES.items():
-        lab_tests(count, f"lab, kernel {kernels[part]}, machine {name}", "build/test-gcc",
-                  [share(kernels, part), f"devtools/tests/{name}"],
-                  ["--kernel", kernels[part], *options], processors(kernels, part))
-
-
-def share(kernels, part):
-    return f"--one-kernel-part={part}/{len(kernels)}"
-
-
-def processors(kernels, part):
+def lab_on(count, kernels, part, line):
     cores = sorted(os.sched_getaffinity(0))
-    return ["taskset", "-c", ",".join(map(str, cores[part::len(kernels)] or cores))]
+    inside = ["taskset", "-c", ",".join(map(str, cores[part::len(kernels)] or cores))]
+    for name in line:
+        tests, options = MACHINES[name]
+        lab_tests(count, f"lab, {kernels[part]}, {name}", "build/test-gcc",
+                  [f"--one-kernel-part={part}/{len(kernels)}", *tests],
+                  ["--kernel", kernels[part], *options], inside)
 
 
 def lab_tests(count, what, directory, tests, options, inside=()):

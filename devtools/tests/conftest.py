@@ -25,15 +25,23 @@ def pytest_addoption(parser):
     parser.addoption("--one-kernel-part", metavar="K/N", default="0/1",
                      help="the Kth share of N (from 0) of the tests marked one_kernel: the others "
                           "run on the other kernels")
+    parser.addoption("--part", metavar="K/N", default="0/1",
+                     help="the Kth share of what is left: the others run in other machines")
 
 
 def pytest_collection_modifyitems(config, items):
-    part, parts = map(int, config.getoption("--one-kernel-part").split("/"))
     once = [item for item in items if item.get_closest_marker("one_kernel")]
-    # Dealt in fours, by which the shares take about equally long.
-    elsewhere = [item for number, item in enumerate(once) if number // 4 % parts != part]
+    elsewhere = dealt_to_others(once, config.getoption("--one-kernel-part"))
+    here = [item for item in items if item not in elsewhere]
+    elsewhere += dealt_to_others(here, config.getoption("--part"))
     config.hook.pytest_deselected(items=elsewhere)
     items[:] = [item for item in items if item not in elsewhere]
+
+
+def dealt_to_others(items, share):
+    """In fours, by which the shares take about equally long."""
+    part, parts = map(int, share.split("/"))
+    return [item for number, item in enumerate(items) if number // 4 % parts != part]
 
 
 class Lab:
