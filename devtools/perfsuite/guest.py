@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The measurements, in the lab's machine. Each is a row: {"who": "stock", …}."""
 
+import contextlib
 import functools
-import glob
 import itertools
 import json
 import os
@@ -26,9 +26,10 @@ SETUP_SIZE = 4096
 CURVE_SIZES = (512, 1024, 2048, 8192, 12288)  # MiB
 WAYS_SIZES = (4096, 512, 1024, 2048)
 FRAMES = (64, 128, 256, 512, 1024, 1518)
-FORWARD_SECONDS = 1
-# They are long when instructions are counted, and exact.
-FORWARD_INSTRUCTIONS = 0.1
+FORWARD_SECONDS = 0.5
+FORWARD_TURNS = 4
+# Seconds are long when instructions are counted, and exact.
+FORWARD_INSTRUCTIONS = {"seconds": 0.1, "turns": 1}
 DEVICES = (1, 2, 4, 8)
 # EAL keeps each page's file open: 12 GiB are 6144.
 OPEN_FILES = 65536
@@ -37,7 +38,7 @@ OPEN_FILES = 65536
 def run(part, build, repeat, instructions):
     """Print what is measured as it comes: should time run out, it is not lost."""
     if instructions:
-        PARTS["forward"] = functools.partial(forward, seconds=FORWARD_INSTRUCTIONS)
+        PARTS["forward"] = functools.partial(forward, **FORWARD_INSTRUCTIONS)
     os.environ["DPDK_IOASID_PLUGIN"] = plugin = os.path.join(
         build, "drivers/iommu/ioasid/librte_iommu_ioasid.so")
     # Read when it was imported.
@@ -122,9 +123,12 @@ def testpmd(who, bdfs, *eal, app=()):
     return Testpmd(*allow(*bdfs), "--iova-mode=va", *eal, app=app, preload=who == "plugin")
 
 
+def igbs():
+    return pci.find("8086", "10c9")
+
+
 def start(_, repeat):
-    nics = sorted(os.path.basename(path) for path in glob.glob("/sys/bus/pci/devices/*")
-                  if pci.read(os.path.basename(path), "device") == "0x10c9")
+    nics = igbs()
     for bdf in nics:
         pci.bind(bdf, "vfio-pci")
     for count, who in in_turn(repeat, DEVICES):
@@ -137,20 +141,44 @@ def start(_, repeat):
                "quit_ms": (time.monotonic() - started) * 1000}
 
 
-def forward(_, repeat, seconds=FORWARD_SECONDS):
-    """One core forwards between the two NICs that are cabled together: packets go round."""
+def first(_, repeat):
+    bdfs = (os.environ["LAB_NIC0"], os.environ["LAB_NIC1"])
     for who, in in_turn(repeat):
         begin = time.monotonic()
-        with testpmd(who, (os.environ["LAB_NIC0"], os.environ["LAB_NIC1"]), "-m", "512") as pmd:
+        with testpmd(who, bdfs, "-m", "512") as pmd:
             pmd.started()
             pmd.command("start tx_first")
             pmd.forwarded(1)
-            first = time.monotonic()
+            ms = (time.monotonic() - begin) * 1000
             pmd.command("stop")
-            for frame in FRAMES:
-                yield {"who": who, "frame": frame, "mpps": mpps(pmd, frame, seconds),
-                       "first_packet_ms": (first - begin) * 1000}
             pmd.quit()
+        yield {"who": who, "devices": len(bdfs), "first_packet_ms": ms}
+
+
+def forward(_, repeat, seconds=FORWARD_SECONDS, turns=FORWARD_TURNS):
+    """One core forwards between two NICs that are cabled together: packets go round.
+
+    Each has a pair of NICs, the other one in the next round; while one forwards the other waits.
+    """
+    pairs = nic_pairs()
+    for number in range(repeat):
+        with contextlib.ExitStack() as running:
+            pmds = {who: running.enter_context(
+                        testpmd(who, bdfs, "-m", "512", f"--file-prefix={who}")).started()
+                    for who, bdfs in zip(WHO, pairs if number % 2 == 0 else reversed(pairs))}
+            for frame, who in in_turn(turns, FRAMES):
+                yield {"who": who, "frame": frame, "mpps": mpps(pmds[who], frame, seconds)}
+            for pmd in pmds.values():
+                pmd.quit()
+
+
+def nic_pairs():
+    """The lab's own, and the one that devtools/perf adds."""
+    own = [os.environ["LAB_NIC0"], os.environ["LAB_NIC1"]]
+    more = [bdf for bdf in igbs() if bdf not in own]
+    for bdf in more:
+        pci.bind(bdf, "vfio-pci")
+    return own, more
 
 
 def mpps(pmd, frame, seconds):
@@ -168,5 +196,5 @@ def received(pmd):
     return sum(pmd.stats(port)["RX-packets"] for port in (0, 1))
 
 
-PARTS = {"ways": ways, "setup": setup, "curve": curve, "churn": churn, "start": start,
+PARTS = {"ways": ways, "setup": setup, "curve": curve, "churn": churn, "start": start, "first": first,
          "forward": forward}

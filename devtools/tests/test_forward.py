@@ -28,7 +28,7 @@ def test_as_installed(lab, all_drivers):
 
 
 @pytest.mark.parametrize("memory", [["-m", "512"], []], ids=["preallocated", "dynamic"])
-@pytest.mark.parametrize("iova", ["va", "pa"])
+@pytest.mark.parametrize("iova", ["va", pytest.param("pa", marks=pytest.mark.one_kernel)])
 def test_two_nics(lab, iova, memory):
     with Testpmd(*allow(lab.NIC0, lab.NIC1), f"--iova-mode={iova}", *memory) as testpmd:
         testpmd.started()

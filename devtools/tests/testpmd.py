@@ -12,6 +12,8 @@ import time
 import plugin
 
 PROMPT = "testpmd> "
+# Printed by another thread: in the middle of a prompt, too.
+EVENT = re.compile(r"\nPort \d+: [^\n]* event\n")
 # Generous: the processor is emulated. Nothing waits this long unless it is broken.
 START_TIMEOUT, COMMAND_TIMEOUT, FORWARD_TIMEOUT = 180, 120, 300
 
@@ -80,7 +82,7 @@ class Testpmd:
 
     def wait_for(self, text, timeout=COMMAND_TIMEOUT, at=0):
         deadline = time.monotonic() + timeout
-        while text not in self.output[at:]:
+        while text not in self.output[at:] and text not in EVENT.sub("", self.output[at:]):
             if not self.read(deadline):
                 status = self.process.poll()
                 raise AssertionError(
