@@ -8,12 +8,16 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True  # nothing of ours lands in the checkout
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DEVTOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [DEVTOOLS, os.path.join(DEVTOOLS, "tests")]
 
+from drivers import Drivers  # noqa: E402 (its place is known only now)
 from dtslab import machines, perf, shim  # noqa: E402 (their place is known only now)
 
-# DTS gives a Python shell five seconds to start, and the first start of a program takes its time
-# here: all of it comes from the host, file by file.
+# Of the virtual devices that the suites make.
+DRIVERS = {"net_af_packet", "net_softnic", "net_tap", "net_vhost", "net_virtio"}
+# DTS gives a shell five seconds to start, testpmd too, and the first start of a program takes its
+# time here: all of it comes from the host, file by file.
 WARM_UP = {"sut": [["sudo", "lshw", "-quiet", "-C", "network"], ["dpdk-testpmd", "--help"],
                    ["dpdk-devbind.py", "--status"]],
            "tg": [["sudo", "python3", "-c", "from scapy.all import *"],
@@ -29,6 +33,7 @@ def main(role):
         # The lab's own NICs: a testpmd without -a would take them, too.
         for name in ("LAB_NIC0", "LAB_NIC1"):
             write(f"/sys/bus/pci/devices/{os.environ[name]}/driver/unbind", os.environ[name])
+        Drivers(DRIVERS).offer_few()
         shim.make(os.environ["DPDK_IOASID_DTS_BUILD"])
     else:
         generator()

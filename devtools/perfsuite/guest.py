@@ -15,8 +15,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "tests"))
 
-import conftest  # noqa: E402
 import pci  # noqa: E402
+from drivers import Drivers  # noqa: E402
 from testpmd import Testpmd, allow  # noqa: E402
 
 ROW = "perf-row "
@@ -44,7 +44,7 @@ def run(part, build, repeat, instructions):
     # Read when it was imported.
     sys.modules["plugin"].PLUGIN = plugin
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
-    drivers = conftest.Drivers()
+    drivers = Drivers()
     drivers.offer_few()
     for row in PARTS[part](build, repeat):
         print(ROW + json.dumps({**row, "kernel": platform.release()}), flush=True)

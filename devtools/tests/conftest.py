@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fixtures of the tests that run in the lab, on its devices (devtools/lab)."""
 
-import glob
 import os
-import re
 import shutil
 import subprocess
-import tempfile
 
 import pytest
 
 import pci
 import plugin
+from drivers import Drivers
 from unprivileged import NOBODY
 
 NAMES = ("NIC0", "NIC1", "GROUP_NIC", "GROUP_HD", "EDU_NIC", "EDU")
@@ -90,34 +88,6 @@ def user(tmp_path):
     yield {"eal": ["--huge-dir", str(mount)], "env": {"XDG_RUNTIME_DIR": str(runtime)}}
     subprocess.run(["umount", mount], check=True)
     shutil.rmtree(runtime)
-
-
-# What the tests use of the distribution's drivers, besides those that testpmd is linked to.
-DRIVERS = {"bus_pci", "bus_vdev", "mempool_ring", "net_e1000", "net_null", "net_pcap", "net_ring"}
-
-
-class Drivers:
-    """EAL loads every driver of its directory, and that is half of each start: offer it few."""
-
-    def __init__(self):
-        [self.directory] = glob.glob("/usr/lib/*/dpdk/pmds-*")
-        self.few = tempfile.mkdtemp()
-        os.chmod(self.few, 0o755)  # some tests are another user's
-        for name in DRIVERS | linked("/usr/bin/dpdk-testpmd"):
-            for path in glob.glob(f"{self.directory}/librte_{name}.so.*"):
-                shutil.copy(path, self.few, follow_symlinks=False)
-
-    def offer_few(self):
-        subprocess.run(["mount", "--bind", self.few, self.directory], check=True)
-
-    def offer_all(self):
-        subprocess.run(["umount", self.directory], check=True)
-
-
-def linked(program):
-    """DPDK's libraries that a program needs: "eal", "net_bond" …"""
-    text = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    return set(re.findall(r"librte_(\w+)\.so", text))
 
 
 @pytest.fixture(scope="session", autouse=True)
