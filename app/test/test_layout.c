@@ -189,8 +189,10 @@ pages_of_many_files_are_one_area_by_address(void **state)
 	(void)state;
 	set_files(FILE_PER_PAGE);
 	area = layout_page(&layout, &list, &pages[0]);
+	CHECK_EQ(area.fd, 10);
 	for (int i = 1; i < 3; i++) {
 		page = layout_page(&layout, &list, &pages[i]);
+		assert_true(layout_is_other_file(&area, &page));
 		assert_true(layout_join(&area, &page));
 		CHECK_EQ(area.fd, -1);
 	}
@@ -215,10 +217,20 @@ each_file_of_much_memory_is_an_area(void **state)
 	/* and a page without a file does not join one with */
 	files[1].fd = -1;
 	page = layout_page(&layout, &list, &pages[1]);
+	assert_true(layout_is_other_file(&area, &page));
 	assert_false(layout_join(&area, &page));
 	/* One page less is too little memory. */
 	list.memseg_arr.count--;
+	assert_true(layout_is_other_file(&area, &page));
 	assert_true(layout_join(&area, &page));
+}
+
+/* And not for its file. */
+static void
+check_apart(struct layout_area *area, const struct layout_area *page)
+{
+	assert_false(layout_is_other_file(area, page));
+	assert_false(layout_join(area, page));
 }
 
 static void
@@ -233,21 +245,21 @@ gaps_end_an_area(void **state)
 	pages[1].addr_64 += SIZE;
 	area = layout_page(&layout, &list, &pages[0]);
 	page = layout_page(&layout, &list, &pages[1]);
-	assert_false(layout_join(&area, &page));
+	check_apart(&area, &page);
 	/* of IOVA: physical addresses */
 	setup(NULL);
 	pages[1].iova = SIZE;
 	page = layout_page(&layout, &list, &pages[1]);
-	assert_false(layout_join(&area, &page));
+	check_apart(&area, &page);
 	/* of the file */
 	setup(NULL);
 	files[1].offset = 5 * SIZE;
 	page = layout_page(&layout, &list, &pages[1]);
-	assert_false(layout_join(&area, &page));
+	check_apart(&area, &page);
 	/* of memseg lists */
 	set_files(ONE_FILE);
 	page = layout_page(&layout, &other_list, &pages[1]);
-	assert_false(layout_join(&area, &page));
+	check_apart(&area, &page);
 	CHECK_EQ(area.length, SIZE);
 }
 

@@ -81,7 +81,7 @@ layout_join(struct layout_area *area, const struct layout_area *page)
 {
 	if (!is_at_end(area, page))
 		return false;
-	if (layout_is_other_file(area, page)) {
+	if (area->fd != page->fd) {
 		if (area->msl->page_sz * area->msl->memseg_arr.count >= FILE_PER_PAGE_MIN)
 			return false;
 		area->fd = -1;
