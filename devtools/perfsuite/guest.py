@@ -124,13 +124,15 @@ def testpmd(who, bdfs, *eal, app=()):
 
 
 def igbs():
-    return pci.find("8086", "10c9")
+    """All of this kind, for VFIO."""
+    nics = pci.find("8086", "10c9")
+    for bdf in nics:
+        pci.bind(bdf, "vfio-pci")
+    return nics
 
 
 def start(_, repeat):
     nics = igbs()
-    for bdf in nics:
-        pci.bind(bdf, "vfio-pci")
     for count, who in in_turn(repeat, DEVICES):
         begin = time.monotonic()
         with testpmd(who, nics[:count], "-m", "512", app=["--disable-device-start"]) as pmd:
@@ -175,10 +177,7 @@ def forward(_, repeat, seconds=FORWARD_SECONDS, turns=FORWARD_TURNS):
 def nic_pairs():
     """The lab's own, and the one that devtools/perf adds."""
     own = [os.environ["LAB_NIC0"], os.environ["LAB_NIC1"]]
-    more = [bdf for bdf in igbs() if bdf not in own]
-    for bdf in more:
-        pci.bind(bdf, "vfio-pci")
-    return own, more
+    return own, [bdf for bdf in igbs() if bdf not in own]
 
 
 def mpps(pmd, frame, seconds):
@@ -196,5 +195,5 @@ def received(pmd):
     return sum(pmd.stats(port)["RX-packets"] for port in (0, 1))
 
 
-PARTS = {"ways": ways, "setup": setup, "curve": curve, "churn": churn, "start": start, "first": first,
-         "forward": forward}
+PARTS = {"ways": ways, "setup": setup, "curve": curve, "churn": churn, "start": start,
+         "first": first, "forward": forward}
