@@ -11,8 +11,8 @@ against the same DPDK without. Without SUITE: every functional one.
 Ends with one table. A case that fails in both is marked so. Exit status 0: each case that was
 asked for has run, at least one has passed, and none has failed with the plugin alone (without
 --baseline: none has failed at all). DTS's files are in DIR/plugin and DIR/stock, and the table
-in DIR/results.json; rows of earlier runs that were not asked for again are kept there, and
---show prints all of them. The guide "DTS" tells how to do the same on real machines.
+in DIR/results.json; what earlier runs have found of other cases is kept there, and --show prints
+all of it. The guide "DTS" tells how to do the same on real machines.
 """
 
 import argparse
@@ -49,19 +49,20 @@ def prepare(options):
 def functional(options):
     wanted = suites.wanted(options.tree, options.suites)
     words = [" ".join([suite, *cases]) for suite, cases in wanted.items()]
-    runs = {}
+    rows = []
     for who in ("plugin", "stock") if options.baseline else ("plugin",):
         directory = os.path.join(options.out, who)
         run.dts(options, who, words, directory)
-        runs[who] = results.read(directory, wanted)
-    rows = table.merge(runs)
+        found = results.read(directory, wanted)
+        remember(options, who, found)
+        rows = table.put(rows, who, found)
+    rows = table.shown(rows)
     for line in table.text(rows):
         print(line)
     for row in rows:
-        if row["plugin"] != results.GOOD:
-            print(f"{row['suite']} {row['case']}: {row['plugin']}: {row['reason']}")
-    remember(options, rows)
-    passed = any(row["plugin"] == results.GOOD for row in rows)
+        if row["plugin"] and row["plugin"]["result"] != results.GOOD:
+            print("{suite} {case}: {plugin[result]}: {plugin[reason]}".format_map(row))
+    passed = any(row["verdict"].startswith("passed") for row in rows)
     return 0 if passed and all(table.acceptable(row) for row in rows) else 1
 
 
@@ -99,13 +100,10 @@ def save(options, name, rows):
         file.write("\n")
 
 
-def remember(options, rows):
+def remember(options, who, found):
     """What has not run does not take the place of what has."""
-    rows = [row for row in rows if row["plugin"] not in results.NOT_RUN]
-    done = {(row["suite"], row["case"]) for row in rows}
-    old = [row for row in load(options, FUNCTIONAL)["rows"]
-           if (row["suite"], row["case"]) not in done]
-    save(options, FUNCTIONAL, sorted([*old, *rows], key=lambda row: row["suite"]))
+    found = [case for case in found if case["result"] not in results.NOT_RUN]
+    save(options, FUNCTIONAL, table.put(load(options, FUNCTIONAL)["rows"], who, found))
 
 
 def show(options):

@@ -8,7 +8,8 @@ import re
 
 GOOD, SKIPPED, MISSING, BLOCKED = "PASS", "SKIP", "MISSING", "BLOCK"
 NOT_RUN = MISSING, BLOCKED
-STEPS = ("setup", "teardown")
+STEP_NAMES = "setup", "teardown"
+STEPS = tuple(f"({name})" for name in STEP_NAMES)  # a suite's own, as cases of it
 REASON_LENGTH = 200
 
 
@@ -16,7 +17,7 @@ def read(directory, wanted):
     """Rows {"suite", "case", "result", "reason", "seconds"}, one for each case that was wanted.
 
     A case that DTS does not mention is MISSING: neither its summary nor its exit status tells
-    that. A suite's own set-up and tear-down are rows where they went wrong.
+    that. A suite's own set-up and tear-down have rows like cases.
     """
     found = load(directory)
     return [row for suite, cases in wanted.items()
@@ -42,10 +43,9 @@ def suite_rows(suite, cases, found, seconds):
         return {"suite": suite, "case": case, "result": result,
                 "reason": " ".join(reason.split())[:REASON_LENGTH], "seconds": seconds.get(case)}
 
-    for step in STEPS:
-        result = found.get(step, {}).get("result", GOOD)
-        if result != GOOD:
-            yield row(f"({step})", result, found[step].get("reason", ""))
+    for name, step in zip(STEP_NAMES, STEPS):
+        if name in found:
+            yield row(step, found[name]["result"], found[name].get("reason", ""))
     for case in cases:
         if case in found:
             yield case_row(row, case, found[case])
@@ -57,7 +57,7 @@ def suite_rows(suite, cases, found, seconds):
 
 def case_row(row, case, found):
     """A case is as good as the worst of its steps and itself."""
-    parts = [found, *(found.get(step, {}) for step in STEPS)]
+    parts = [found, *(found.get(name, {}) for name in STEP_NAMES)]
     for part in parts:
         if part.get("result", GOOD) not in (GOOD, SKIPPED, BLOCKED):
             return row(case, part["result"], part.get("reason", ""))

@@ -1,19 +1,34 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The verdict on each case, and the table."""
 
-from .results import GOOD, NOT_RUN, SKIPPED
+from .results import GOOD, NOT_RUN, SKIPPED, STEPS
 
 BAD_ALONE = "FAILS WITH THE PLUGIN ALONE"
 
 
+def put(rows, who, found):
+    """The table with what a run of who (plugin or stock) has found in the place of its earlier results.
+
+    Rows are {"suite", "case", "plugin", "stock", "verdict"}; plugin and stock are None where that has
+    not been run.
+    """
+    table = {(row["suite"], row["case"]): row for row in rows}
+    for case in found:
+        key = case["suite"], case["case"]
+        row = table.setdefault(key, {"suite": key[0], "case": key[1], "plugin": None, "stock": None})
+        row[who] = {name: case[name] for name in ("result", "reason", "seconds")}
+        row["verdict"] = verdict(*(row[one] and row[one]["result"] for one in ("plugin", "stock")))
+    return sorted(table.values(), key=lambda row: row["suite"])
+
+
 def verdict(plugin, stock):
-    """stock: its result, or None where it was not run."""
+    """Of two results, None where one has not been run."""
     if plugin in (GOOD, SKIPPED):
         return ("passed" if plugin == GOOD else "skipped by DTS") + \
             (f", with stock EAL {stock}" if stock not in (None, plugin) else "")
-    if plugin in NOT_RUN:
+    if plugin in (None, *NOT_RUN):
         return "NOT RUN"
-    if stock is None:
+    if stock in (None, *NOT_RUN):
         return "FAILS"
     return BAD_ALONE if stock == GOOD else "fails in both"
 
@@ -22,33 +37,27 @@ def acceptable(row):
     return not row["verdict"].isupper()
 
 
-def merge(runs):
-    """Rows of the plugin's run with those of stock EAL beside them, if there are any."""
-    stock = {(row["suite"], row["case"]): row for row in runs.get("stock", [])}
-    rows = []
-    for row in runs["plugin"]:
-        other = stock.pop((row["suite"], row["case"]), None)
-        if other is None and "stock" in runs:  # a step that went wrong in one of the two only
-            other = {"result": GOOD, "seconds": None}
-        rows.append({"suite": row["suite"], "case": row["case"], "plugin": row["result"],
-                     "stock": other and other["result"],
-                     "seconds": [row["seconds"], other and other["seconds"]],
-                     "reason": row["reason"],
-                     "verdict": verdict(row["result"], other and other["result"])})
-    return rows
+def shown(rows):
+    """Without set-ups and tear-downs of suites that went well."""
+    return [row for row in rows if row["case"] not in STEPS or row["verdict"] != "passed"]
 
 
 def text(rows):
     """As lines, with how many there are of each kind in the last."""
+    rows = shown(rows)
     cells = [("suite", "case", "plugin", "stock", "s", "s", "verdict")]
-    cells += [(row["suite"], row["case"], row["plugin"], row["stock"] or "-",
-               *("-" if number is None else str(number) for number in row["seconds"]),
+    cells += [(row["suite"], row["case"], *columns(row, "result"), *columns(row, "seconds"),
                row["verdict"]) for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     lines = ["  ".join(cell.rjust(width) if column in (4, 5) else cell.ljust(width)
                        for column, (cell, width) in enumerate(zip(row, widths))).rstrip()
              for row in cells]
     return lines + ["", summary(rows)]
+
+
+def columns(row, name):
+    values = (row[who] and row[who][name] for who in ("plugin", "stock"))
+    return ["-" if value is None else str(value) for value in values]
 
 
 def summary(rows):
