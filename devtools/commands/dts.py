@@ -72,7 +72,7 @@ def measure(options):
         rows = load(options, PERF)["rows"]
         who = min(("stock", "plugin"), key=[row["who"] for row in rows].count)
         directory = os.path.join(options.out, f"perf-{who}")
-        run.dts(options, who, [perf.SUITE], directory, sut=machines.SUT_PERF,
+        run.dts(options, who, [perf.SUITE], directory, kinds=machines.PERF,
                 generator=perf.GENERATOR, tests=perf.TESTS)
         save(options, PERF, rows + [{"who": who, **row} for row in perf.read(directory)])
     print("\n".join(perf.text(load(options, PERF)["rows"])))

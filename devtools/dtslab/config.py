@@ -57,7 +57,7 @@ func: true"""
 def write(directory, sut, tg, who, suites, generator=FUNCTIONAL, tests=""):
     """The files; what DTS is to be told of them, as arguments."""
     files = {
-        "nodes": node(sut, "SUT", "vfio-pci") + HUGEPAGES + node(tg, "TG", tg.driver),
+        "nodes": node(sut, "SUT") + HUGEPAGES + node(tg, "TG"),
         "test-run": TEST_RUN.format(
             tree=shim.TREES[who], generator=generator,
             suites="\n".join(f"  - {suite}" for suite in suites)),
@@ -77,7 +77,8 @@ def told(suites):
                    if any(suite.split()[0] == name for suite in suites))
 
 
-def node(machine, name, dpdk_driver):
-    ports = (PORT.format(number=number, bdf=bdf, driver=machine.driver, dpdk_driver=dpdk_driver)
+def node(machine, name):
+    ports = (PORT.format(number=number, bdf=bdf, driver=machine.driver,
+                         dpdk_driver=machine.dpdk_driver)
              for number, bdf in enumerate(machine.bdfs))
     return NODE.format(name=name, port=machine.port, user=machines.USER) + "".join(ports)

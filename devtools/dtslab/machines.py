@@ -22,21 +22,27 @@ SLOTS = ("3", "4")
 SLOT_MANAGEMENT = "5"
 BOOT_LIMIT = 300  # the lab itself tries again where a guest does not boot
 
-# What is not the same for the two. DTS binds the SUT's ports to the kernel's driver first; the
-# generator sends by its kernel's. l2fwd wants four lcores beside the first, mtu 1.4 GB of mbufs.
-SUT = {"name": "sut", "nic": "igb", "macs": "7",
+# What is not the same for the two. l2fwd wants four lcores beside the first, mtu 1.4 GB of mbufs.
+# Functional suites send by the generator's kernel.
+SUT = {"name": "sut", "nic": "igb", "macs": "7", "dpdk driver": "vfio-pci",
        "options": ["--cpus=5", "--mem=4G", "--hugepages=1200"]}
-# One core forwards, and the generator needs the rest of the host's.
-SUT_PERF = {**SUT, "options": ["--cpus=3", "--mem=2G", "--hugepages=512"]}
-TG = {"name": "tg", "nic": "e1000e", "macs": "8",
+TG = {"name": "tg", "nic": "e1000e", "macs": "8", "dpdk driver": "e1000e",
       "options": ["--cpus=2", "--mem=1536M", "--hugepages=0", "--append=intel_iommu=off"]}
+FUNCTIONAL = SUT, TG
+
+# For performance one core forwards, and generator and SUT must not take each other's processor.
+# The generator has a DPDK, too; an IOMMU to emulate would cost it frames.
+PERF = ({**SUT, "options": ["--cpus=3", "--mem=2G", "--hugepages=512"], "processor": 0},
+        {**TG, "options": ["--cpus=2", "--mem=1536M", "--hugepages=192", "--append=intel_iommu=off",
+                           "--append=vfio.enable_unsafe_noiommu_mode=1"],
+         "dpdk driver": "vfio-pci", "processor": 1})
 
 
 class Machine:
     """One that has been started."""
 
     def __init__(self, what, process, port):
-        self.name, self.driver = what["name"], what["nic"]
+        self.name, self.driver, self.dpdk_driver = what["name"], what["nic"], what["dpdk driver"]
         self.process, self.port = process, port
         self.bdfs = []
 
@@ -60,13 +66,13 @@ class Machine:
 
 
 @contextlib.contextmanager
-def pair(options, directory, environment, sut):
+def pair(options, directory, environment, kinds):
     """Both machines, booted; directory is for the kernels' logs."""
     ssh_sut, ssh_tg, *ends = free_ports(2 + 2 * len(SLOTS))
     near, far = ends[::2], ends[1::2]
     with contextlib.ExitStack() as cleanup:
         machines = []
-        for what, port, cables in ((sut, ssh_sut, zip(near, far)), (TG, ssh_tg, zip(far, near))):
+        for what, port, cables in zip(kinds, (ssh_sut, ssh_tg), (zip(near, far), zip(far, near))):
             machine = start(what, port, cables, options, directory, environment)
             cleanup.callback(machine.stop)
             machines.append(machine)
@@ -77,7 +83,7 @@ def pair(options, directory, environment, sut):
 
 def start(what, port, cables, options, directory, environment):
     """cables: (our UDP port, the other's) for each."""
-    command = [os.path.join(CHECKOUT, "devtools/lab"), "run", "--kernel", options.kernel,
+    command = [*on_processor(what), os.path.join(CHECKOUT, "devtools/lab"), "run", "--kernel", options.kernel,
                "--root", options.root, "--timeout", "0", *what["options"],
                *(f"--qemu-arg={arg}" for arg in devices(what, port, cables)),
                "--", "/usr/bin/python3", "-u", "devtools/dtslab/node.py", what["name"]]
@@ -87,6 +93,13 @@ def start(what, port, cables, options, directory, environment):
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                preexec_fn=die_with_parent)
     return Machine(what, process, port)
+
+
+def on_processor(what):
+    if "processor" not in what:
+        return []
+    ours = sorted(os.sched_getaffinity(0))
+    return ["taskset", "-c", str(ours[what["processor"] % len(ours)])]
 
 
 def free_ports(count):

@@ -9,7 +9,7 @@ import statistics
 from labvm.common import CHECKOUT, LabError
 
 SUITE = "single_core_forward_perf"
-FRAMES = (64, 256, 1024, 1518)
+FRAMES = (64, 128, 256, 512, 1024, 1518)
 CHECKSUM = 4  # bytes of a frame that DTS does not count, and that the NIC adds
 TREX_CONFIG = "/etc/trex_cfg.yaml"
 GENERATOR = f"""\
@@ -42,27 +42,31 @@ def read(directory):
 
 
 def text(rows):
-    """A table; rows: those of read(), each with who ran."""
-    lines = [f"{'':5}  {'stock EAL, kpps':34}  {'plugin, kpps':34}",
-             f"{'frame':5}  {f'{HEAD}  {HEAD}'}  plugin ÷ stock"]
+    """A table; rows: those of read(), each with who ran, in the order of the runs."""
+    lines = [f"{'':5}  {'stock EAL, kpps':{WIDTH}}  plugin, kpps",
+             f"{'frame':5}  {HEAD}  {HEAD}  plugin ÷ stock"]
+    runs = 0
     for frame in FRAMES:
         stock, plugin = ([row for row in rows if row["who"] == who and row["frame"] == frame]
                          for who in ("stock", "plugin"))
-        if stock and plugin:
+        # Of one after the other: the host's speed is not the same an hour later.
+        ratios = [ours["forwarded"] / theirs["forwarded"] for theirs, ours in zip(stock, plugin)]
+        if ratios:
             lines.append(f"{frame:5}  {columns(stock)}  {columns(plugin)}  "
-                         f"{forwarded(plugin) / forwarded(stock):14.3f}")
-    return [*lines, "", f"medians (lowest to highest) of {len(plugin)} runs each"]
+                         f"{median(ratios, '.2f')}")
+            runs = len(ratios)
+    return [*lines, "", f"medians (lowest to highest) of {runs} runs each, in turn; a ratio is that "
+            "of a run and the one before it"]
 
 
-HEAD = f"{'offered':>8}  {'forwarded':24}"
+HEAD = f"{'offered':>8}  {'forwarded':23}"
+WIDTH = len(HEAD)
 
 
 def columns(rows):
-    values = [row["forwarded"] * 1e3 for row in rows]
     offered = statistics.median(row["offered"] for row in rows) * 1e3
-    spread = f"{forwarded(rows) * 1e3:8.1f} ({min(values):.1f} to {max(values):.1f})"
-    return f"{offered:8.1f}  {spread:24}"
+    return f"{offered:8.1f}  {median([row['forwarded'] * 1e3 for row in rows], '.1f'):23}"
 
 
-def forwarded(rows):
-    return statistics.median(row["forwarded"] for row in rows)
+def median(values, form):
+    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"

@@ -36,12 +36,12 @@ def dts(options, who, suites, directory, **more):
         say(f"dts: DTS did not get as far as a test: see {directory}/console.txt")
 
 
-def attempt(options, who, suites, directory, sut=machines.SUT, **more):
+def attempt(options, who, suites, directory, kinds=machines.FUNCTIONAL, **more):
     with tempfile.TemporaryDirectory(prefix="dts.") as place:
         key = make_key(options.root, place)
         environment = {"DPDK_IOASID_DTS_KEY": key, "DPDK_IOASID_DTS_BUILD": options.build}
         say(f"dts: booting two machines for DTS with {who}")
-        with machines.pair(options, place, environment, sut) as pair:
+        with machines.pair(options, place, environment, kinds) as pair:
             arguments = config.write(directory, *pair, who, suites, **more)
             try:
                 start(options, arguments, directory, place)

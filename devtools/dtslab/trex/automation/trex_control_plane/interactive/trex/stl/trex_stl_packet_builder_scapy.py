@@ -6,4 +6,4 @@ class STLPktBuilder:
     """One scapy packet."""
 
     def __init__(self, pkt):
-        self.frame = bytes(pkt)
+        self.pkt = pkt

@@ -14,4 +14,4 @@ class STLStream:
     """With TRex's arguments."""
 
     def __init__(self, name, packet, mode):
-        self.name, self.frame, self.mode = name, packet.frame, mode
+        self.name, self.packet, self.mode = name, packet.pkt, mode
