@@ -10,8 +10,9 @@ against the same DPDK without. Without SUITE: every functional one.
 
 Ends with one table. A case that fails in both is marked so. Exit status 0: each case that was
 asked for has run, at least one has passed, and none has failed with the plugin alone (without
---baseline: none has failed at all). DTS's files are in DIR/plugin and DIR/stock, and the table
-in DIR/results.json; what earlier runs have found of other cases is kept there, and --show prints
+--baseline: none has failed at all). DTS's files are in DIR/plugin/1 and DIR/stock/1 (where the
+host is too slow for DTS's own limits, the rest is run again: 2, 3 and so on), and the table in
+DIR/results.json; what earlier runs have found of other cases is kept there, and --show prints
 all of it. The guide "DTS" tells how to do the same on real machines.
 """
 
@@ -48,12 +49,9 @@ def prepare(options):
 
 def functional(options):
     wanted = suites.wanted(options.tree, options.suites)
-    words = [" ".join([suite, *cases]) for suite, cases in wanted.items()]
     rows = []
     for who in ("plugin", "stock") if options.baseline else ("plugin",):
-        directory = os.path.join(options.out, who)
-        run.dts(options, who, words, directory)
-        found = results.read(directory, wanted)
+        found, _ = run.dts(options, who, wanted, os.path.join(options.out, who))
         remember(options, who, found)
         rows = table.put(rows, who, found)
     rows = table.shown(rows)
@@ -71,10 +69,9 @@ def measure(options):
     for _ in range(2 * options.perf):
         rows = load(options, PERF)["rows"]
         who = min(("stock", "plugin"), key=[row["who"] for row in rows].count)
-        directory = os.path.join(options.out, f"perf-{who}")
-        run.dts(options, who, [perf.SUITE], directory, kinds=machines.PERF,
-                generator=perf.GENERATOR, tests=perf.TESTS)
-        save(options, PERF, rows + [{"who": who, **row} for row in perf.read(directory)])
+        _, place = run.dts(options, who, perf.WANTED, os.path.join(options.out, f"perf-{who}"),
+                           kinds=machines.PERF, generator=perf.GENERATOR, tests=perf.TESTS)
+        save(options, PERF, rows + [{"who": who, **row} for row in perf.read(place)])
     print("\n".join(perf.text(load(options, PERF)["rows"])))
     return 0
 

@@ -38,6 +38,12 @@ def reached(directory):
     return any(isinstance(value, dict) for value in load(directory).values())
 
 
+def finished(rows, running):
+    """Of an interrupted run: those of cases that are not to be run again."""
+    return [row for row in rows if row["result"] not in NOT_RUN
+            and row["case"] not in (running, *STEPS)]
+
+
 def suite_rows(suite, cases, found, seconds):
     def row(case, result, reason=""):
         return {"suite": suite, "case": case, "result": result,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """One run of the checkout's DTS, as it is, against two freshly booted machines."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -12,39 +13,80 @@ import threading
 from labvm import roots
 from labvm.common import LabError, die_with_parent, say
 
-from . import config, machines, results
+from . import config, machines, results, suites
 
 # DTS asks for a newer fabric than Debian has, whose timers outlive the last command by this much.
 STEP_TIMEOUT = 30
-# On a busy host a shell takes longer to start than the five seconds that DTS has for it, and DTS
-# is out of step from then on.
+# DTS gives a shell, testpmd too, five seconds without a word to start in. Where the host is busy that
+# is not enough, and DTS is out of step from then on: it types its commands into what it gave up.
+TOO_LATE = "Interactive shell failed to start"
+# Then what is left is run on fresh machines; but a case that was first and too late so often may have
+# its own reason.
 ATTEMPTS = 3
+INTERRUPT_LIMIT = 120  # for DTS to write its results
 KEY = ".ssh/id_ed25519"
 
 
-def dts(options, who, suites, directory, **more):
-    """Run the suites (in DTS's own words); its results and logs are in directory then.
+def dts(options, who, wanted, directory, **more):
+    """Run the cases, {suite: [case]}; rows as of results.read(), and where DTS left its last files.
 
+    Its results and logs are in directory/1, and those of further attempts in 2, 3 and so on.
     more: of the machines and the configuration, see machines.pair() and config.write().
     """
-    for _ in range(ATTEMPTS):
-        shutil.rmtree(directory, ignore_errors=True)
-        os.makedirs(directory)
-        attempt(options, who, suites, directory, **more)
-        if results.reached(directory):
-            return
-        say(f"dts: DTS did not get as far as a test: see {directory}/console.txt")
+    shutil.rmtree(directory, ignore_errors=True)
+    rows, stuck, number = [], 0, 1
+    while True:
+        place = os.path.join(directory, str(number))
+        os.makedirs(place)
+        progress = Progress(patient=stuck >= ATTEMPTS - 1)
+        attempt(options, who, suites.words(wanted), place, progress, **more)
+        found = results.read(place, wanted)
+        if results.reached(place) and not progress.late:
+            return rows + found, place
+        if progress.patient and not progress.late:
+            raise LabError(f"{progress.problem()}: see {place}/console.txt")
+        done = results.finished(found, progress.case)
+        rows, wanted = rows + done, suites.without(wanted, done)
+        stuck, number = 0 if done else stuck + 1, number + 1
+        say(f"dts: {progress.problem()}: see {place}/console.txt; once more from there")
 
 
-def attempt(options, who, suites, directory, kinds=machines.FUNCTIONAL, **more):
+class Progress:
+    """What DTS is at, as its console tells, and whether it lost step."""
+
+    def __init__(self, patient):
+        self.patient = patient  # with the first case
+        self.cases = 0
+        self.case = None
+        self.late = False
+
+    def read(self, line):
+        """A line of the console; whether going on makes no sense from here on."""
+        begun = re.search(r"Running test case '(\w+)'", line)
+        if begun:
+            self.case = begun[1]
+            self.cases += 1
+        elif "from stage 'test_case_teardown'" in line:
+            self.case = None
+        elif TOO_LATE in line and not self.late and not (self.patient and self.cases <= 1):
+            self.late = True
+            return True
+        return False
+
+    def problem(self):
+        return (f"in {self.case or 'set-up'} a program was not there after DTS's five seconds"
+                if self.late else "DTS did not get as far as a test")
+
+
+def attempt(options, who, suite_words, directory, progress, kinds=machines.FUNCTIONAL, **more):
     with tempfile.TemporaryDirectory(prefix="dts.") as place:
         key = make_key(options.root, place)
         environment = {"DPDK_IOASID_DTS_KEY": key, "DPDK_IOASID_DTS_BUILD": options.build}
         say(f"dts: booting two machines for DTS with {who}")
         with machines.pair(options, place, environment, kinds) as pair:
-            arguments = config.write(directory, *pair, who, suites, **more)
+            arguments = config.write(directory, *pair, who, suite_words, **more)
             try:
-                start(options, arguments, directory, place)
+                start(options, arguments, directory, place, progress)
             finally:
                 for machine in pair:
                     shutil.copy(os.path.join(place, f"kernel-{machine.name}.log"), directory)
@@ -60,7 +102,7 @@ def make_key(root, home):
         return file.read().strip()
 
 
-def start(options, arguments, directory, home):
+def start(options, arguments, directory, home, progress):
     """DTS on this machine, in the Debian that has what it needs; home has the key."""
     script = 'cd "$1/dts" && shift && exec python3 main.py "$@"'
     command = roots.enter(
@@ -71,18 +113,28 @@ def start(options, arguments, directory, home):
          subprocess.Popen(command, text=True, errors="replace", stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           preexec_fn=die_with_parent) as process:
-        # As by Ctrl-C: DTS marks what is left as blocked and still writes its results.
-        limit = threading.Timer(options.timeout, process.send_signal, [signal.SIGINT])
-        limit.start()
-        for line in process.stdout:
-            console.write(line)
-            show(line)
-            if line.startswith("PASS RATE"):  # all is written; what follows are the timers
-                process.terminate()
-        limit.cancel()
-    if not os.path.exists(os.path.join(directory, "results.json")):
+        with contextlib.ExitStack() as cleanup:
+            cleanup.callback(process.terminate)
+            # As by Ctrl-C: DTS marks what is left as blocked and still writes its results.
+            after(cleanup, options.timeout, process.send_signal, signal.SIGINT)
+            for line in process.stdout:
+                console.write(line)
+                show(line)
+                if progress.read(line):
+                    process.send_signal(signal.SIGINT)
+                    after(cleanup, INTERRUPT_LIMIT, process.terminate)
+                if line.startswith("PASS RATE"):  # all is written; what follows are the timers
+                    break
+    if not os.path.exists(os.path.join(directory, "results.json")) and not progress.late:
         raise LabError(f"DTS left no results (ended with {process.returncode}): see "
                        f"{directory}/console.txt")
+
+
+def after(cleanup, seconds, function, *arguments):
+    """Call it then, unless the cleanup comes first."""
+    timer = threading.Timer(seconds, function, arguments)
+    timer.start()
+    cleanup.callback(timer.cancel)
 
 
 def show(line):

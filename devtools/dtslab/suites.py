@@ -35,12 +35,12 @@ def cases_in(path, marker="func_test"):
                 for mark in function.decorator_list)]
 
 
-def wanted(tree, words):
-    """{suite: [case]} of what is to be run; words are `SUITE` or `SUITE CASE…`, none means all."""
+def wanted(tree, asked):
+    """{suite: [case]} of what is to be run; asked: `SUITE` or `SUITE CASE…` each, none means all."""
     known = functional(tree)
-    words = words or [SMOKE, *(name for name in known if name != "smoke_tests")]
+    asked = asked or [SMOKE, *(name for name in known if name != "smoke_tests")]
     chosen = {}
-    for word in words:
+    for word in asked:
         name, *cases = word.split()
         unknown = [] if name in known and set(cases) <= set(known[name]) else [word]
         if unknown:
@@ -48,6 +48,19 @@ def wanted(tree, words):
                            f"are: {' '.join(known)}")
         chosen[name] = cases or known[name]
     return chosen
+
+
+def words(wanted):
+    """The inverse: in DTS's own words."""
+    return [" ".join([suite, *cases]) for suite, cases in wanted.items()]
+
+
+def without(wanted, rows):
+    """What is left when those have been run."""
+    done = {(row["suite"], row["case"]) for row in rows}
+    left = {suite: [case for case in cases if (suite, case) not in done]
+            for suite, cases in wanted.items()}
+    return {suite: cases for suite, cases in left.items() if cases}
 
 
 def release(tree):
