@@ -62,16 +62,16 @@ class Progress:
 
     def read(self, line):
         """A line of the console; whether going on makes no sense from here on."""
+        if self.late:  # the rest is DTS tidying up
+            return False
         begun = re.search(r"Running test case '(\w+)'", line)
         if begun:
             self.case = begun[1]
             self.cases += 1
         elif "from stage 'test_case_teardown'" in line:
             self.case = None
-        elif TOO_LATE in line and not self.late and not (self.patient and self.cases <= 1):
-            self.late = True
-            return True
-        return False
+        self.late = TOO_LATE in line and not (self.patient and self.cases <= 1)
+        return self.late
 
     def problem(self):
         return (f"in {self.case or 'set-up'} a program was not there after DTS's five seconds"
