@@ -19,7 +19,7 @@ DRIVERS = {"net_af_packet", "net_softnic", "net_tap", "net_vhost", "net_virtio"}
 # DTS gives a shell five seconds to start, testpmd too, and the first start of a program takes its
 # time here: all of it comes from the host, file by file.
 WARM_UP = {"sut": [["sudo", "lshw", "-quiet", "-C", "network"], ["dpdk-testpmd", "--help"],
-                   ["dpdk-devbind.py", "--status"]],
+                   ["dpdk-dumpcap", "--help"], ["dpdk-devbind.py", "--status"]],
            "tg": [["sudo", "python3", "-c", "from scapy.all import *"],
                   ["lshw", "-quiet", "-C", "network"]]}
 SSHD = ["/usr/sbin/sshd", "-D", "-o", "UsePAM=no", "-o", "MaxSessions=100",

@@ -19,7 +19,8 @@ from . import config, machines, results, suites
 STEP_TIMEOUT = 30
 # DTS gives a shell, testpmd too, five seconds without a word to start in. Where the host is busy that
 # is not enough, and DTS is out of step from then on: it types its commands into what it gave up.
-TOO_LATE = "Interactive shell failed to start"
+# (Not so with one that it only waits for, BlockingApp: that is there after all.)
+TOO_LATE = re.compile(r"(?<!BlockingApp) - INFO - Interactive shell failed to start")
 # Then what is left is run on fresh machines; but a case that was first and too late so often may have
 # its own reason.
 ATTEMPTS = 3
@@ -70,7 +71,7 @@ class Progress:
             self.cases += 1
         elif "from stage 'test_case_teardown'" in line:
             self.case = None
-        self.late = TOO_LATE in line and not (self.patient and self.cases <= 1)
+        self.late = bool(TOO_LATE.search(line)) and not (self.patient and self.cases <= 1)
         return self.late
 
     def problem(self):
