@@ -51,9 +51,9 @@ def functional(options):
     wanted = suites.wanted(options.tree, options.suites)
     rows = []
     for who in ("plugin", "stock") if options.baseline else ("plugin",):
-        found, _ = run.dts(options, who, wanted, os.path.join(options.out, who))
-        remember(options, who, found)
-        rows = table.put(rows, who, found)
+        for found, _ in run.dts(options, who, wanted, os.path.join(options.out, who)):
+            remember(options, who, found)
+            rows = table.put(rows, who, found)
     rows = table.shown(rows)
     for line in table.text(rows):
         print(line)
@@ -69,8 +69,9 @@ def measure(options):
     for _ in range(2 * options.perf):
         rows = load(options, PERF)["rows"]
         who = min(("stock", "plugin"), key=[row["who"] for row in rows].count)
-        _, place = run.dts(options, who, perf.WANTED, os.path.join(options.out, f"perf-{who}"),
-                           kinds=machines.PERF, generator=perf.GENERATOR, tests=perf.TESTS)
+        *_, (_, place) = run.dts(options, who, perf.WANTED,
+                                 os.path.join(options.out, f"perf-{who}"), kinds=machines.PERF,
+                                 generator=perf.GENERATOR, tests=perf.TESTS)
         save(options, PERF, rows + [{"who": who, **row} for row in perf.read(place)])
     print("\n".join(perf.text(load(options, PERF)["rows"])))
     return 0

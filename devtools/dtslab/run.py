@@ -2,6 +2,7 @@
 """One run of the checkout's DTS, as it is, against two freshly booted machines."""
 
 import contextlib
+import itertools
 import os
 import re
 import shutil
@@ -29,27 +30,32 @@ KEY = ".ssh/id_ed25519"
 
 
 def dts(options, who, wanted, directory, **more):
-    """Run the cases, {suite: [case]}; rows as of results.read(), and where DTS left its last files.
+    """Run the cases, {suite: [case]}. Yields after each attempt rows of what is done, as of
+    results.read(), and the place of DTS's own results and logs: directory/1, 2 and so on.
 
-    Its results and logs are in directory/1, and those of further attempts in 2, 3 and so on.
     more: of the machines and the configuration, see machines.pair() and config.write().
     """
     shutil.rmtree(directory, ignore_errors=True)
-    rows, stuck, number = [], 0, 1
-    while True:
+    stuck = 0
+    for number in itertools.count(1):
         place = os.path.join(directory, str(number))
         os.makedirs(place)
         progress = Progress(patient=stuck >= ATTEMPTS - 1)
         attempt(options, who, suites.words(wanted), place, progress, **more)
         found = results.read(place, wanted)
         if results.reached(place) and not progress.late:
-            return rows + found, place
+            yield found, place
+            return
+        problem = f"{progress.problem()}: see {place}/console.txt"
         if progress.patient and not progress.late:
-            raise LabError(f"{progress.problem()}: see {place}/console.txt")
+            raise LabError(problem)
         done = results.finished(found, progress.case)
-        rows, wanted = rows + done, suites.without(wanted, done)
-        stuck, number = 0 if done else stuck + 1, number + 1
-        say(f"dts: {progress.problem()}: see {place}/console.txt; once more from there")
+        yield done, place
+        wanted = suites.without(wanted, done)
+        if not wanted:
+            return
+        stuck = 0 if done else stuck + 1
+        say(f"dts: {problem}; once more from there")
 
 
 class Progress:
