@@ -38,8 +38,9 @@ def acceptable(row):
 
 
 def shown(rows):
-    """Without set-ups and tear-downs of suites that went well."""
-    return [row for row in rows if row["case"] not in STEPS or row["verdict"] != "passed"]
+    """With set-ups and tear-downs of suites only where they went wrong with the plugin."""
+    return [row for row in rows if row["case"] not in STEPS or
+            row["plugin"] and row["plugin"]["result"] not in (GOOD, SKIPPED)]
 
 
 def text(rows):
