@@ -10,7 +10,7 @@ from labvm.common import CHECKOUT, LabError
 
 SUITE = "single_core_forward_perf"
 WANTED = {SUITE: [SUITE]}
-FRAMES = (64, 128, 256, 512, 1024, 1518)
+FRAMES = (64, 256, 1024, 1518)
 CHECKSUM = 4  # bytes of a frame that DTS does not count, and that the NIC adds
 TREX_CONFIG = "/etc/trex_cfg.yaml"
 GENERATOR = f"""\

@@ -11,7 +11,8 @@ from scapy.utils import wrpcap
 
 DEVTOOLS = os.path.realpath(__file__).split("/dtslab/")[0]
 sys.path.append(os.path.join(DEVTOOLS, "tests"))
-from testpmd import Testpmd, allow  # noqa: E402 (its place is known only now)
+import pci  # noqa: E402 (its place is known only now)
+from testpmd import Testpmd, allow  # noqa: E402
 
 
 class Generator:
@@ -23,11 +24,16 @@ class Generator:
         files = [os.path.join(self.directory.name, f"{port}.pcap") for port in self.ports]
         for path, packet in zip(files, packets):
             wrpcap(path, packet)
+        for bdf in bdfs:  # as TRex does; DTS leaves that to it
+            pci.bind(bdf, "vfio-pci")
         self.testpmd = Testpmd(
             "--iova-mode=pa", "--no-telemetry", *allow(*bdfs),
             *(f"--vdev=net_pcap{port},rx_pcap={path},infinite_rx=1"
               for port, path in enumerate(files)),
             preload=False).started()
+        found = self.testpmd.ports()[:len(bdfs)]
+        if found != bdfs:
+            raise RuntimeError(f"{bdfs} were to be testpmd's first ports, which are {found}")
         # Virtual devices are the last ports. Each is paired with the NIC it feeds.
         pairs = (f"{port},{port + len(bdfs)}" for port in self.ports)
         self.testpmd.command(f"set portlist {','.join(pairs)}")
