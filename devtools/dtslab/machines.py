@@ -83,7 +83,8 @@ def pair(options, directory, environment, kinds):
 
 def start(what, port, cables, options, directory, environment):
     """cables: (our UDP port, the other's) for each."""
-    command = [*on_processor(what), os.path.join(CHECKOUT, "devtools/lab"), "run", "--kernel", options.kernel,
+    command = [*on_processor(what), os.path.join(CHECKOUT, "devtools/lab"), "run",
+               "--kernel", options.kernel,
                "--root", options.root, "--timeout", "0", *what["options"],
                *(f"--qemu-arg={arg}" for arg in devices(what, port, cables)),
                "--", "/usr/bin/python3", "-u", "devtools/dtslab/node.py", what["name"]]
