@@ -66,15 +66,17 @@ def functional(options):
 
 def measure(options):
     """In turn, so that both have the same share of whatever else this machine does."""
-    for _ in range(2 * options.perf):
-        rows = load(options, PERF)["rows"]
-        who = min(("stock", "plugin"), key=[row["who"] for row in rows].count)
-        *_, (_, place) = run.dts(options, who, perf.WANTED,
-                                 os.path.join(options.out, f"perf-{who}"), kinds=machines.PERF,
-                                 generator=perf.GENERATOR, tests=perf.TESTS)
-        save(options, PERF, rows + [{"who": who, **row} for row in perf.read(place)])
+    for _ in range(options.perf):
+        pair = [row for who in ("stock", "plugin") for row in measure_one(options, who)]
+        save(options, PERF, load(options, PERF)["rows"] + pair)
     print("\n".join(perf.text(load(options, PERF)["rows"])))
     return 0
+
+
+def measure_one(options, who):
+    *_, (_, place) = run.dts(options, who, perf.WANTED, os.path.join(options.out, f"perf-{who}"),
+                             kinds=machines.PERF, generator=perf.GENERATOR, tests=perf.TESTS)
+    return [{"who": who, **row} for row in perf.read(place)]
 
 
 # ---- results, with those of earlier runs

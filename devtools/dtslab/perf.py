@@ -46,19 +46,14 @@ def text(rows):
     """A table; rows: those of read(), each with who ran, in the order of the runs."""
     lines = [f"{'':5}  {'stock EAL, kpps':{WIDTH}}  plugin, kpps",
              f"{'frame':5}  {HEAD}  {HEAD}  plugin ÷ stock"]
-    runs = 0
     for frame in FRAMES:
-        # A run and the one after it: the host's speed is not the same an hour later.
-        pairs = list(zip(*([row for row in rows if row["who"] == who and row["frame"] == frame]
-                           for who in ("stock", "plugin"))))
-        if pairs:
-            stock, plugin = zip(*pairs)
-            ratios = [ours["forwarded"] / theirs["forwarded"] for theirs, ours in pairs]
-            lines.append(f"{frame:5}  {columns(stock)}  {columns(plugin)}  "
-                         f"{median(ratios, '.2f')}")
-            runs = len(pairs)
-    return [*lines, "", f"medians (lowest to highest) of {runs} runs each, in turn; a ratio is that "
-            "of a run and the one before it"]
+        stock, plugin = ([row for row in rows if row["who"] == who and row["frame"] == frame]
+                         for who in ("stock", "plugin"))
+        # Of a run and the one after it: the host's speed is not the same an hour later.
+        ratios = [ours["forwarded"] / theirs["forwarded"] for theirs, ours in zip(stock, plugin)]
+        lines.append(f"{frame:5}  {columns(stock)}  {columns(plugin)}  {median(ratios, '.2f')}")
+    return [*lines, "", f"medians (lowest to highest) of {len(ratios)} runs each, in turn; a ratio is "
+            "that of a run and the one before it"]
 
 
 HEAD = f"{'offered':>8}  {'forwarded':23}"
