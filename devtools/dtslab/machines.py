@@ -33,7 +33,7 @@ FUNCTIONAL = SUT, TG
 # For performance one core forwards, and generator and SUT must not take each other's processor.
 # The generator has a DPDK, too; an IOMMU to emulate would cost it frames.
 PERF = ({**SUT, "options": ["--cpus=3", "--mem=2G", "--hugepages=512"], "processor": 0},
-        {**TG, "options": ["--cpus=2", "--mem=1536M", "--hugepages=192", "--append=intel_iommu=off",
+        {**TG, "options": [*TG["options"], "--hugepages=192",
                            "--append=vfio.enable_unsafe_noiommu_mode=1"],
          "dpdk driver": "vfio-pci", "processor": 1})
 
