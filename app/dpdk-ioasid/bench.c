@@ -149,10 +149,10 @@ parse(int key, char *arg, struct argp_state *state)
 static bool
 is_alone(const char *bdf)
 {
-	struct ioasid_group *group;
+	struct ioasid_group_info *group;
 	bool alone = true;
 
-	if (ioasid_group_read(machine_devices(), bdf, &group) < 0) {
+	if (ioasid_group_info_read(machine_devices(), bdf, &group) < 0) {
 		complain(bdf, "%s", ioasid_error());
 		return false;
 	}
@@ -165,7 +165,7 @@ is_alone(const char *bdf)
 			 group->number, m->bdf);
 		alone = false;
 	}
-	ioasid_group_free(group);
+	ioasid_group_info_free(group);
 	return alone;
 }
 

@@ -88,7 +88,7 @@ open_type1(struct space *s)
 static int
 open_iommufd(struct space *s)
 {
-	int ret = ioasid_open(NULL, &s->ctx);
+	int ret = ioasid_open(NULL, NULL, &s->ctx);
 
 	if (ret == -ENOENT || ret == -ENODEV)
 		return -EOPNOTSUPP;
@@ -97,7 +97,7 @@ open_iommufd(struct space *s)
 	if (ret == 0)
 		ret = ioasid_alloc(s->ctx, &s->ioasid);
 	if (ret == 0)
-		ret = ioasid_join(s->ctx, machine_devices(), s->bdf, 0, &s->dev);
+		ret = ioasid_join(s->ctx, machine_devices(), s->bdf, &s->dev);
 	if (ret == 0)
 		ret = ioasid_attach(s->dev, s->ioasid);
 	if (ret < 0)

@@ -60,9 +60,9 @@ print_rest(const struct bdfs *bdfs)
 	struct bdfs rest = { 0 };
 
 	for (unsigned int i = 0; i < bdfs->count; i++) {
-		struct ioasid_group *group;
+		struct ioasid_group_info *group;
 
-		if (ioasid_group_read(machine_devices(), bdfs->bdf[i], &group) < 0)
+		if (ioasid_group_info_read(machine_devices(), bdfs->bdf[i], &group) < 0)
 			continue;
 		for (unsigned int j = 0; j < group->nmembers; j++) {
 			const struct ioasid_member *m = &group->members[j];
@@ -70,7 +70,7 @@ print_rest(const struct bdfs *bdfs)
 			if (!m->bridge && strcmp(m->driver, VFIO_PCI) != 0 && m->cdev[0] == '\0')
 				bdfs_append(&rest, m->bdf);
 		}
-		ioasid_group_free(group);
+		ioasid_group_info_free(group);
 	}
 	if (rest.count > 0)
 		printf("Others of the group must be bound and named, too:\n  dpdk-ioasid bind");

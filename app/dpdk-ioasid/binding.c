@@ -82,9 +82,9 @@ void
 binding_print_groups(const struct bdfs *bdfs)
 {
 	for (unsigned int i = 0; i < bdfs->count; i++) {
-		struct ioasid_group *group;
+		struct ioasid_group_info *group;
 
-		if (ioasid_group_read(machine_devices(), bdfs->bdf[i], &group) < 0) {
+		if (ioasid_group_info_read(machine_devices(), bdfs->bdf[i], &group) < 0) {
 			printf("%s has no IOMMU group\n", bdfs->bdf[i]);
 			continue;
 		}
@@ -93,6 +93,6 @@ binding_print_groups(const struct bdfs *bdfs)
 			for (unsigned int j = 0; j < group->nmembers; j++)
 				print_member(&group->members[j], bdfs);
 		}
-		ioasid_group_free(group);
+		ioasid_group_info_free(group);
 	}
 }

@@ -89,7 +89,7 @@ is_left_out(const struct cdi *cdi, const struct ioasid_member *m)
 }
 
 static bool
-check_group(const struct cdi *cdi, const struct ioasid_group *group, const char *bdf)
+check_group(const struct cdi *cdi, const struct ioasid_group_info *group, const char *bdf)
 {
 	bool complete = true;
 
@@ -112,7 +112,7 @@ check_group(const struct cdi *cdi, const struct ioasid_group *group, const char 
 static bool
 check_cdev(const char *bdf)
 {
-	if (ioasid_is_vfio(machine_devices(), bdf))
+	if (ioasid_is_vfio(machine_devices(), bdf) == 1)
 		return true;
 	complain(bdf,
 		 "has no VFIO device node: dpdk-ioasid bind %s, on a kernel with "
@@ -130,7 +130,7 @@ device_node(const char *path)
 }
 
 static json_t *
-member_nodes(const struct cdi *cdi, const struct ioasid_group *group)
+member_nodes(const struct cdi *cdi, const struct ioasid_group_info *group)
 {
 	json_t *nodes = json_array();
 
@@ -150,19 +150,19 @@ member_nodes(const struct cdi *cdi, const struct ioasid_group *group)
 static json_t *
 device(const struct cdi *cdi, const char *bdf)
 {
-	struct ioasid_group *group;
+	struct ioasid_group_info *group;
 	json_t *result = NULL;
 
 	if (!check_cdev(bdf))
 		return NULL;
-	if (ioasid_group_read(machine_devices(), bdf, &group) < 0) {
+	if (ioasid_group_info_read(machine_devices(), bdf, &group) < 0) {
 		complain(bdf, "%s", ioasid_error());
 		return NULL;
 	}
 	if (check_group(cdi, group, bdf))
 		result = json_pack("{s:s, s:{s:o}}", "name", bdf, "containerEdits", "deviceNodes",
 				   member_nodes(cdi, group));
-	ioasid_group_free(group);
+	ioasid_group_info_free(group);
 	return result;
 }
 

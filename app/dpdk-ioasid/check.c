@@ -76,7 +76,7 @@ is_of_interest(const struct check *check, const char *bdf)
 	case CLASS_ACCELERATOR:
 		return true;
 	default:
-		return check->all || ioasid_is_vfio(machine_devices(), bdf);
+		return check->all || ioasid_is_vfio(machine_devices(), bdf) != 0;
 	}
 }
 

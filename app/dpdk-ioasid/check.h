@@ -19,10 +19,10 @@ json_t *check_machine(void);
 /* check_device.c: a device with its group, as far as it can be read */
 json_t *check_device(const char *bdf);
 /* The member of that name, NULL: none. */
-const struct ioasid_member *check_member(const struct ioasid_group *group, const char *bdf);
+const struct ioasid_member *check_member(const struct ioasid_group_info *group, const char *bdf);
 
 /* check_tree.c: the members of a group, down from the root; what counts in it: "state" */
-json_t *check_tree(const struct ioasid_group *group, const char *bdf);
+json_t *check_tree(const struct ioasid_group_info *group, const char *bdf);
 
 /* check_verdict.c: add "verdict", "reason", "notes" and "next" to a device */
 void check_judge(const json_t *machine, json_t *device);

@@ -54,7 +54,7 @@ add_use(json_t *device, const char *bdf)
 /* The group */
 
 static json_t *
-reserved(const struct ioasid_group *group)
+reserved(const struct ioasid_group_info *group)
 {
 	json_t *list = json_array();
 
@@ -71,7 +71,7 @@ reserved(const struct ioasid_group *group)
 }
 
 static json_t *
-group_type(const struct ioasid_group *group)
+group_type(const struct ioasid_group_info *group)
 {
 	const struct path path = machine_path("/sys/kernel/iommu_groups/%u/type", group->number);
 	char type[32];
@@ -82,7 +82,7 @@ group_type(const struct ioasid_group *group)
 
 /* VFIO's own groups, without any protection. */
 static bool
-is_no_iommu(const struct ioasid_group *group)
+is_no_iommu(const struct ioasid_group_info *group)
 {
 	const struct path path = machine_path("/sys/kernel/iommu_groups/%u/name", group->number);
 	char name[32];
@@ -101,7 +101,7 @@ iommu_of(const char *bdf)
 }
 
 const struct ioasid_member *
-check_member(const struct ioasid_group *group, const char *bdf)
+check_member(const struct ioasid_group_info *group, const char *bdf)
 {
 	for (unsigned int i = 0; i < group->nmembers; i++)
 		if (strcmp(group->members[i].bdf, bdf) == 0)
@@ -110,7 +110,7 @@ check_member(const struct ioasid_group *group, const char *bdf)
 }
 
 static json_t *
-group_of(const struct ioasid_group *group, const char *bdf)
+group_of(const struct ioasid_group_info *group, const char *bdf)
 {
 	if (group == NULL)
 		return json_null();
@@ -121,7 +121,7 @@ group_of(const struct ioasid_group *group, const char *bdf)
 
 /* The other endpoints: who could reach the memory of a program that uses the device. */
 static json_t *
-others(const struct ioasid_group *group, const char *bdf)
+others(const struct ioasid_group_info *group, const char *bdf)
 {
 	json_t *list = json_array();
 
@@ -143,11 +143,11 @@ json_t *
 check_device(const char *bdf)
 {
 	const struct ioasid_member *m = NULL;
-	struct ioasid_group *group = NULL;
+	struct ioasid_group_info *group = NULL;
 	struct ioasid_member alone;
 	json_t *device;
 
-	if (ioasid_group_read(machine_devices(), bdf, &group) == 0)
+	if (ioasid_group_info_read(machine_devices(), bdf, &group) == 0)
 		m = check_member(group, bdf);
 	if (m == NULL) {
 		pci_read(bdf, &alone);
@@ -161,6 +161,6 @@ check_device(const char *bdf)
 	add_cdev(device, m);
 	add_use(device, bdf);
 	json_object_set_new(device, "others", others(group, bdf));
-	ioasid_group_free(group);
+	ioasid_group_info_free(group);
 	return device;
 }

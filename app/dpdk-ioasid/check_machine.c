@@ -71,7 +71,7 @@ has_map_file(const struct path *node)
 	struct ioasid_ctx *ctx;
 	json_t *answer;
 
-	if (ioasid_open(node->s, &ctx) < 0)
+	if (ioasid_open(node->s, NULL, &ctx) < 0)
 		return json_null();
 	answer = json_boolean(ioasid_has_map_file(ctx));
 	ioasid_close(ctx);

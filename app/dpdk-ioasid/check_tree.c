@@ -33,7 +33,7 @@ state_of(const struct ioasid_member *m, bool member, const char *bdf)
 }
 
 static json_t *
-node(const struct ioasid_group *group, const char *name, const char *bdf)
+node(const struct ioasid_group_info *group, const char *name, const char *bdf)
 {
 	const struct ioasid_member *m = check_member(group, name);
 	const bool member = m != NULL;
@@ -52,7 +52,7 @@ node(const struct ioasid_group *group, const char *name, const char *bdf)
 
 /* The child of that name, made if need be. */
 static json_t *
-child(json_t *children, const struct ioasid_group *group, const char *name, const char *bdf)
+child(json_t *children, const struct ioasid_group_info *group, const char *name, const char *bdf)
 {
 	json_t *found;
 	size_t i;
@@ -67,7 +67,7 @@ child(json_t *children, const struct ioasid_group *group, const char *name, cons
 
 /* Put a device in, below the bridges that its path names. */
 static void
-add(json_t *tree, const struct ioasid_group *group, const char *name, const char *bdf)
+add(json_t *tree, const struct ioasid_group_info *group, const char *name, const char *bdf)
 {
 	const struct path link = machine_path("/sys/bus/pci/devices/%s", name);
 	char real[PATH_MAX], part[IOASID_BDF_SIZE], *save = NULL;
@@ -84,7 +84,7 @@ add(json_t *tree, const struct ioasid_group *group, const char *name, const char
 }
 
 json_t *
-check_tree(const struct ioasid_group *group, const char *bdf)
+check_tree(const struct ioasid_group_info *group, const char *bdf)
 {
 	json_t *tree = json_array();
 

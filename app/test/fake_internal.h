@@ -11,8 +11,8 @@
 #include "fake_kernel.h"
 
 #define FAKE_MAJOR   511 /* device numbers of the cdevs are 511:N */
-#define FAKE_DEVICES 16
-#define FAKE_IDS     64 /* objects in one iommufd, ids 1 to 63 */
+#define FAKE_DEVICES 1100
+#define FAKE_IDS     4096 /* objects in one iommufd, ids 1 to 4095 */
 
 /* One MAP. */
 struct area {
@@ -36,7 +36,6 @@ struct ioas {
 	LIST_ENTRY(ioas) entry;
 	uint32_t id;
 	uint32_t domain_id;    /* 0: no device is attached, so there is no page table */
-	uint32_t hwpt_id;      /* page table made by HWPT_ALLOC, 0: none */
 	unsigned int attached; /* devices */
 	TAILQ_HEAD(, area) areas;
 	LIST_HEAD(, reserved) reserved;
@@ -67,6 +66,10 @@ struct device {
 	struct iommufd *iommufd; /* bound to it */
 	uint32_t id;
 	struct ioas *ioas; /* attached to it */
+	/* what a driver in user space has done to it */
+	uint16_t command; /* of its configuration space */
+	int request_fd;   /* to be signalled when the kernel wants it back, -1: none */
+	unsigned int resets;
 };
 
 extern struct device fake_devices[FAKE_DEVICES];
@@ -96,6 +99,8 @@ void sysfs_stop(void);
 void sysfs_add(const struct device *dev);
 void sysfs_remove(const struct device *dev);
 void sysfs_set_driver(const struct device *dev);
+/* A path as the library says it, in the tree that stands for /sys and /proc. */
+const char *sysfs_path(const char *path, char buf[PATH_MAX]);
 
 /* The set-up of a test went wrong: say so and end the program. */
 void fake_die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));

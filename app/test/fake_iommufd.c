@@ -74,11 +74,10 @@ iommufd_find(struct iommufd *ctx, uint32_t id)
 	return NULL;
 }
 
-/* Pages are pinned for all page tables of an IOAS once. */
 static bool
 has_domain(const struct ioas *ioas)
 {
-	return ioas->domain_id != 0 || ioas->hwpt_id != 0;
+	return ioas->domain_id != 0;
 }
 
 /* Areas */
@@ -258,50 +257,42 @@ pin_all(struct ioas *ioas)
 	return 0;
 }
 
-/* A page table; `owner` of the IOVAs that it cannot translate. */
 static int
-domain_create(struct iommufd *ctx, struct ioas *ioas, uint32_t *id, const void *owner)
+domain_create(struct iommufd *ctx, struct ioas *ioas)
 {
 	int ret;
 
-	if (*id != 0)
+	if (has_domain(ioas))
 		return 0;
 	ret = check_alignment(ioas);
 	if (ret < 0)
 		return ret;
 	if (fake_machine.aperture_last != UINT64_MAX) {
-		ret = reserve(ioas, fake_machine.aperture_last + 1, UINT64_MAX, owner);
+		ret = reserve(ioas, fake_machine.aperture_last + 1, UINT64_MAX, ioas);
 		if (ret < 0)
 			return ret;
 	}
-	ret = has_domain(ioas) ? 0 : pin_all(ioas);
+	ret = pin_all(ioas);
 	if (ret < 0) {
-		unreserve(ioas, owner);
+		unreserve(ioas, ioas);
 		return ret;
 	}
-	*id = iommufd_take_id(ctx);
+	ioas->domain_id = iommufd_take_id(ctx);
 	return 0;
-}
-
-static void
-domain_destroy(struct iommufd *ctx, struct ioas *ioas, uint32_t *id, const void *owner)
-{
-	struct area *area;
-
-	unreserve(ioas, owner);
-	iommufd_put_id(ctx, *id);
-	*id = 0;
-	if (has_domain(ioas))
-		return;
-	TAILQ_FOREACH(area, &ioas->areas, entry)
-		area_unpin(area);
 }
 
 static void
 domain_destroy_if_unused(struct iommufd *ctx, struct ioas *ioas)
 {
-	if (ioas->attached == 0)
-		domain_destroy(ctx, ioas, &ioas->domain_id, ioas);
+	struct area *area;
+
+	if (ioas->attached > 0)
+		return;
+	unreserve(ioas, ioas);
+	iommufd_put_id(ctx, ioas->domain_id);
+	ioas->domain_id = 0;
+	TAILQ_FOREACH(area, &ioas->areas, entry)
+		area_unpin(area);
 }
 
 /* Attachment */
@@ -334,7 +325,7 @@ attach_first(struct device *dev, struct ioas *ioas)
 	ret = reserve_device(ioas, dev);
 	if (ret < 0)
 		return ret;
-	ret = domain_create(dev->iommufd, ioas, &ioas->domain_id, ioas);
+	ret = domain_create(dev->iommufd, ioas);
 	if (ret < 0) {
 		unreserve(ioas, dev);
 		return ret;
@@ -377,7 +368,7 @@ replace(struct device *dev, struct ioas *ioas)
 	ret = reserve_group(dev, ioas);
 	if (ret < 0)
 		return ret;
-	ret = domain_create(dev->iommufd, ioas, &ioas->domain_id, ioas);
+	ret = domain_create(dev->iommufd, ioas);
 	if (ret < 0) {
 		unreserve_group(dev, ioas);
 		return ret;
@@ -449,8 +440,6 @@ ioas_destroy(struct iommufd *ctx, struct ioas *ioas)
 {
 	struct area *area;
 
-	if (ioas->hwpt_id != 0)
-		domain_destroy(ctx, ioas, &ioas->hwpt_id, &ioas->hwpt_id);
 	while ((area = TAILQ_FIRST(&ioas->areas)) != NULL)
 		area_remove(ioas, area);
 	LIST_REMOVE(ioas, entry);
@@ -459,17 +448,6 @@ ioas_destroy(struct iommufd *ctx, struct ioas *ioas)
 	iommufd_put_id(ctx, ioas->id);
 	free(ioas);
 	n_ioases--;
-}
-
-static struct ioas *
-find_hwpt(struct iommufd *ctx, uint32_t id)
-{
-	struct ioas *ioas;
-
-	LIST_FOREACH(ioas, &ctx->ioases, entry)
-		if (ioas->hwpt_id == id)
-			return ioas;
-	return NULL;
 }
 
 static int
@@ -483,11 +461,6 @@ destroy(struct iommufd *ctx, void *arg)
 		return ret;
 	if (cmd.id >= FAKE_IDS || !ctx->used[cmd.id])
 		return -ENOENT;
-	ioas = find_hwpt(ctx, cmd.id);
-	if (ioas != NULL) {
-		domain_destroy(ctx, ioas, &ioas->hwpt_id, &ioas->hwpt_id);
-		return 0;
-	}
 	ioas = iommufd_find(ctx, cmd.id);
 	/* A bound device has a user, and so has a page table that devices are on. */
 	if (ioas == NULL || has_domain(ioas))
@@ -702,6 +675,14 @@ ioas_iova_ranges(struct iommufd *ctx, void *arg)
 	ioas = iommufd_find(ctx, cmd.ioas_id);
 	if (ioas == NULL)
 		return -ENOENT;
+	/* A driver that finishes its page table at attach knows nothing before. */
+	if (fake_machine.late_table && !has_domain(ioas)) {
+		user->num_iovas = 1;
+		if (cmd.num_iovas > 0)
+			*(struct kabi_iova_range *)(uintptr_t)cmd.allowed_iovas =
+				(struct kabi_iova_range){ 0 };
+		return cmd.num_iovas > 0 ? 0 : -EMSGSIZE;
+	}
 	user->num_iovas = find_holes(ioas, (void *)(uintptr_t)cmd.allowed_iovas, cmd.num_iovas);
 	user->out_iova_alignment = has_domain(ioas) ? IOMMU_PAGE : 1;
 	return user->num_iovas > cmd.num_iovas ? -EMSGSIZE : 0;
@@ -755,37 +736,6 @@ ioas_allow_iovas(struct iommufd *ctx, void *arg)
 	return 0;
 }
 
-static bool
-is_device_id(const struct iommufd *ctx, uint32_t id)
-{
-	for (unsigned int i = 0; i < fake_ndevices; i++)
-		if (fake_devices[i].iommufd == ctx && fake_devices[i].id == id)
-			return true;
-	return false;
-}
-
-static int
-hwpt_alloc(struct iommufd *ctx, void *arg)
-{
-	struct kabi_hwpt_alloc cmd;
-	struct ioas *ioas;
-	int ret = copy_struct(&cmd, sizeof(cmd), sizeof(cmd), arg);
-
-	if (ret < 0)
-		return ret;
-	if (cmd.flags != 0 || cmd.reserved != 0)
-		return -EOPNOTSUPP;
-	ioas = iommufd_find(ctx, cmd.pt_id);
-	if (ioas == NULL || !is_device_id(ctx, cmd.dev_id))
-		return -ENOENT;
-	if (ioas->hwpt_id != 0)
-		fake_die("more than one HWPT_ALLOC for an IOAS");
-	ret = domain_create(ctx, ioas, &ioas->hwpt_id, &ioas->hwpt_id);
-	if (ret == 0)
-		((struct kabi_hwpt_alloc *)arg)->out_hwpt_id = ioas->hwpt_id;
-	return ret;
-}
-
 int
 iommufd_ioctl(struct iommufd *ctx, unsigned long request, void *arg)
 {
@@ -804,8 +754,6 @@ iommufd_ioctl(struct iommufd *ctx, unsigned long request, void *arg)
 		return fake_machine.no_map_file ? -ENOTTY : ioas_map_file(ctx, arg);
 	case KABI_UNMAP:
 		return ioas_unmap(ctx, arg);
-	case KABI_HWPT_ALLOC:
-		return hwpt_alloc(ctx, arg);
 	case KABI_VFIO_IOAS:
 		return vfio_ioas(ctx, arg);
 	default:

@@ -4,12 +4,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/sysmacros.h>
+
+#include <linux/vfio.h>
 
 #include "fake_internal.h"
 #include "kernel_abi.h"
@@ -17,10 +22,10 @@
 
 /* Far from the numbers of real files, which a mixed-up test would otherwise hit. */
 #define FIRST_FD 5000
-#define FILES    64
-#define GROUPS   16
+#define FILES    1200
+#define GROUPS   1100
 #define FAULTS   4
-#define KINDS    32
+#define KINDS    48
 
 enum file_type { FILE_FREE, FILE_OTHER, FILE_IOMMUFD, FILE_CDEV };
 
@@ -89,12 +94,74 @@ counter(unsigned long request)
 	fake_die("more than %d kinds of calls", KINDS);
 }
 
+/* Holds and surprises, of one kind at a time. */
+
+static unsigned long hold_request, at_request;
+static bool is_held;
+static void (*at_fn)(void);
+static pthread_cond_t hold_changed = PTHREAD_COND_INITIALIZER;
+
+void
+fake_hold(unsigned long request)
+{
+	pthread_mutex_lock(&lock);
+	hold_request = request;
+	pthread_mutex_unlock(&lock);
+}
+
+void
+fake_wait_held(void)
+{
+	pthread_mutex_lock(&lock);
+	while (!is_held)
+		pthread_cond_wait(&hold_changed, &lock);
+	pthread_mutex_unlock(&lock);
+}
+
+void
+fake_let_go(void)
+{
+	pthread_mutex_lock(&lock);
+	is_held = false;
+	pthread_cond_broadcast(&hold_changed);
+	pthread_mutex_unlock(&lock);
+}
+
+void
+fake_at(unsigned long request, void (*fn)(void))
+{
+	at_request = request;
+	at_fn = fn;
+}
+
+/* With the lock, which is let go meanwhile. */
+static void
+wait_if_held(unsigned long request)
+{
+	void (*fn)(void) = at_fn;
+
+	if (fn != NULL && at_request == request) {
+		at_fn = NULL;
+		pthread_mutex_unlock(&lock);
+		fn();
+		pthread_mutex_lock(&lock);
+	}
+	if (hold_request != request)
+		return;
+	hold_request = 0;
+	is_held = true;
+	pthread_cond_broadcast(&hold_changed);
+	while (is_held)
+		pthread_cond_wait(&hold_changed, &lock);
+}
+
 /* At the beginning of every call: count it, and say whether it is to fail. */
 static int
 begin(unsigned long request)
 {
 	int err = 0;
 
+	wait_if_held(request);
 	++*counter(request);
 	++*counter(FAKE_ANY);
 	for (unsigned int i = 0; i < FAULTS; i++) {
@@ -291,6 +358,8 @@ unbind(struct device *dev)
 		dev->pf->vfs--;
 	iommufd_put_id(ctx, dev->id);
 	dev->iommufd = NULL;
+	dev->request_fd = -1;
+	dev->command = 0;
 	iommufd_put(ctx);
 }
 
@@ -300,6 +369,8 @@ fake_close(int fd)
 	struct file *file;
 
 	pthread_mutex_lock(&lock);
+	wait_if_held(FAKE_CLOSE);
+	++*counter(FAKE_CLOSE);
 	file = find_file(fd);
 	if (file == NULL)
 		fake_die("close of fd %d, which is not open", fd);
@@ -437,6 +508,57 @@ device_feature(struct file *file, void *arg)
 }
 
 static int
+get_info(const struct device *dev, struct vfio_device_info *info)
+{
+	(void)dev;
+	if (info->argsz < offsetof(struct vfio_device_info, cap_offset))
+		return -EINVAL;
+	info->flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET;
+	info->num_regions = VFIO_PCI_NUM_REGIONS;
+	info->num_irqs = VFIO_PCI_NUM_IRQS;
+	return 0;
+}
+
+static int
+get_region_info(struct vfio_region_info *info)
+{
+	if (info->index != VFIO_PCI_CONFIG_REGION_INDEX)
+		return -EINVAL;
+	info->size = 4096;
+	info->offset = (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40;
+	return 0;
+}
+
+static int
+set_irqs(struct device *dev, const struct vfio_irq_set *set)
+{
+	if (set->index != VFIO_PCI_REQ_IRQ_INDEX)
+		return set->index < VFIO_PCI_NUM_IRQS ? 0 : -EINVAL;
+	dev->request_fd = -1;
+	if (set->count == 1)
+		memcpy(&dev->request_fd, set->data, sizeof(dev->request_fd));
+	return 0;
+}
+
+static int
+cdev_vfio(struct device *dev, unsigned long request, void *arg)
+{
+	switch (request) {
+	case VFIO_DEVICE_GET_INFO:
+		return get_info(dev, arg);
+	case VFIO_DEVICE_GET_REGION_INFO:
+		return get_region_info(arg);
+	case VFIO_DEVICE_SET_IRQS:
+		return set_irqs(dev, arg);
+	case VFIO_DEVICE_RESET:
+		dev->resets++;
+		return 0;
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int
 cdev_ioctl(struct file *file, unsigned long request, void *arg)
 {
 	if (request == KABI_BIND)
@@ -450,7 +572,7 @@ cdev_ioctl(struct file *file, unsigned long request, void *arg)
 		return detach_device(file, arg);
 	if (request == KABI_FEATURE)
 		return device_feature(file, arg);
-	return -ENOTTY;
+	return cdev_vfio(file->dev, request, arg);
 }
 
 static int
@@ -531,12 +653,92 @@ fake_adopt(int fd)
 	return ret;
 }
 
+/* Of the configuration space there is the command register only. */
+static ssize_t
+config_access(int fd, unsigned long kind, void *in, const void *out, size_t size, uint64_t offset)
+{
+	const uint64_t command = ((uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40) + 4;
+	struct file *file;
+	ssize_t ret;
+
+	pthread_mutex_lock(&lock);
+	ret = begin(kind);
+	file = find_file(fd);
+	if (ret == 0 && (file == NULL || file->type != FILE_CDEV || !file->bound))
+		ret = -EINVAL;
+	if (ret == 0 && (offset != command || size != sizeof(file->dev->command)))
+		fake_die("access to 0x%" PRIx64 " of a device", offset);
+	if (ret == 0 && in != NULL)
+		memcpy(in, &file->dev->command, size);
+	if (ret == 0 && out != NULL)
+		memcpy(&file->dev->command, out, size);
+	pthread_mutex_unlock(&lock);
+	return ret < 0 ? ret : (ssize_t)size;
+}
+
+static ssize_t
+fake_pread(int fd, void *buf, size_t size, uint64_t offset)
+{
+	return config_access(fd, FAKE_PREAD, buf, NULL, size, offset);
+}
+
+static ssize_t
+fake_pwrite(int fd, const void *buf, size_t size, uint64_t offset)
+{
+	return config_access(fd, FAKE_PWRITE, NULL, buf, size, offset);
+}
+
+/* Files are real ones, in the tree that stands for sysfs. */
+
+static int
+begin_file(unsigned long kind)
+{
+	int ret;
+
+	pthread_mutex_lock(&lock);
+	ret = begin(kind);
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
+static ssize_t
+fake_read_file(const char *path, void *buf, size_t size)
+{
+	char real[PATH_MAX];
+	int ret = begin_file(FAKE_READ_FILE);
+
+	return ret < 0 ? ret : real_sys->read_file(sysfs_path(path, real), buf, size);
+}
+
+static int
+fake_read_link(const char *path, char *buf, size_t size)
+{
+	char real[PATH_MAX];
+	int ret = begin_file(FAKE_READ_LINK);
+
+	return ret < 0 ? ret : real_sys->read_link(sysfs_path(path, real), buf, size);
+}
+
+static int
+fake_list(const char *path, struct dirent ***entries)
+{
+	char real[PATH_MAX];
+	int ret = begin_file(FAKE_LIST);
+
+	return ret < 0 ? ret : real_sys->list(sysfs_path(path, real), entries);
+}
+
 static const struct ioasid_sys fake_sys = {
 	.open = fake_open,
 	.close = fake_close,
 	.ioctl = fake_ioctl,
+	.pread = fake_pread,
+	.pwrite = fake_pwrite,
 	.rdev = fake_rdev,
 	.adopt = fake_adopt,
+	.read_file = fake_read_file,
+	.read_link = fake_read_link,
+	.list = fake_list,
 };
 
 /* The machine */
@@ -551,6 +753,9 @@ reset(void)
 	for (unsigned int i = 0; i < GROUPS; i++)
 		groups[i].number = FAKE_NO_GROUP;
 	memset(counts, 0, sizeof(counts));
+	hold_request = 0;
+	is_held = false;
+	at_fn = NULL;
 	fake_fail_clear();
 	iommufd_forget();
 }
@@ -564,8 +769,8 @@ fake_start(void)
 		.aperture_last = (UINT64_C(1) << 48) - 1,
 		.memlock = UINT64_C(1) << 40,
 	};
-	sysfs_start();
 	real_sys = ioasid_sys;
+	sysfs_start();
 	ioasid_sys = &fake_sys;
 }
 
@@ -606,6 +811,7 @@ fake_plug(const struct fake_pci *pci)
 	dev->pci = *pci;
 	snprintf(dev->bdf, sizeof(dev->bdf), "%s", pci->bdf);
 	set_driver(dev, pci->driver);
+	dev->request_fd = -1;
 	dev->cdev = fake_ndevices++;
 	dev->plugged = true;
 	sysfs_add(dev);
@@ -796,6 +1002,71 @@ fake_compat(int iommufd)
 	if (file == NULL || file->type != FILE_IOMMUFD)
 		fake_die("fd %d is not an iommufd", iommufd);
 	return file->iommufd->compat;
+}
+
+/* A device that was unplugged but is still open keeps its page table, and its group's. */
+static bool
+is_group_attached(uint32_t group, const struct iommufd **owner)
+{
+	for (unsigned int i = 0; i < fake_ndevices; i++) {
+		if (fake_devices[i].pci.group != group || fake_devices[i].ioas == NULL)
+			continue;
+		*owner = fake_devices[i].iommufd;
+		return true;
+	}
+	return false;
+}
+
+unsigned int
+fake_exposed(const char **bdfs, unsigned int room)
+{
+	const struct iommufd *owner;
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < fake_ndevices; i++) {
+		const struct device *dev = &fake_devices[i];
+		const unsigned int header = dev->pci.header & 0x7f;
+		const bool exempt = header == 1 || header == 2 ||
+				    (header == 0 && dev->pci.class_code >> 8 == 0x0600);
+
+		if (!dev->plugged || exempt || dev->pci.group == FAKE_NO_GROUP ||
+		    !is_group_attached(dev->pci.group, &owner) || dev->iommufd == owner)
+			continue;
+		if (n < room)
+			bdfs[n] = dev->bdf;
+		n++;
+	}
+	return n;
+}
+
+bool
+fake_is_bus_master(const char *bdf)
+{
+	return get_plugged(bdf)->command & 4;
+}
+
+void
+fake_set_bus_master(const char *bdf, bool on)
+{
+	get_plugged(bdf)->command = on ? 4 : 0;
+}
+
+unsigned int
+fake_resets(const char *bdf)
+{
+	return get_plugged(bdf)->resets;
+}
+
+bool
+fake_request(const char *bdf)
+{
+	const int fd = get_plugged(bdf)->request_fd;
+
+	if (fd < 0)
+		return false;
+	/* VFIO has taken its node away by then. */
+	fake_sysfs_write(bdf, "vfio-dev", NULL);
+	return eventfd_write(fd, 1) == 0;
 }
 
 uint64_t

@@ -48,6 +48,7 @@ struct fake_machine {
 	bool has_iommufd;       /* /dev/iommu exists */
 	bool unsafe_msi;        /* interrupts are not isolated: BIND is EPERM */
 	bool no_map_file;       /* older than Linux 6.13: no MAP_FILE */
+	bool late_table;        /* the IOMMU's driver finishes a page table at attach */
 	bool not_coherent;      /* the IOMMU does not snoop: BIND is EINVAL */
 	uint64_t aperture_last; /* last IOVA that the IOMMU can translate */
 	uint64_t memlock;       /* bytes that may be pinned */
@@ -97,12 +98,20 @@ const char *fake_sysfs(void);
 void fake_sysfs_write(const char *bdf, const char *file, const char *text);
 void fake_sysfs_mkdir(const char *bdf, const char *file);
 void fake_sysfs_symlink(const char *bdf, const char *file, const char *target);
+/* Other files of /sys and /proc, by their whole path. */
+void fake_write(const char *path, const char *text);
 
 /* What fails and is counted besides the ioctls, whose key is the request. */
-#define FAKE_ANY   0ul
-#define FAKE_OPEN  1ul
-#define FAKE_RDEV  2ul
-#define FAKE_ADOPT 3ul
+#define FAKE_ANY       0ul
+#define FAKE_OPEN      1ul
+#define FAKE_RDEV      2ul
+#define FAKE_ADOPT     3ul
+#define FAKE_PREAD     4ul
+#define FAKE_PWRITE    5ul
+#define FAKE_READ_FILE 6ul
+#define FAKE_READ_LINK 7ul
+#define FAKE_LIST      8ul
+#define FAKE_CLOSE     9ul /* is counted and may be held, and cannot fail */
 
 /*
  * The nth (from 1) call from now on of a kind fails with -err and does nothing. Up to
@@ -112,6 +121,16 @@ void fake_fail(unsigned long request, unsigned int nth, int err);
 unsigned int fake_fail_clear(void);
 /* Calls of a kind since fake_start(). */
 unsigned int fake_count(unsigned long request);
+
+/*
+ * The next call of a kind is held, before it does anything, until fake_let_go(). All other
+ * calls go on. fake_wait_held() returns when it has come.
+ */
+void fake_hold(unsigned long request);
+void fake_wait_held(void);
+void fake_let_go(void);
+/* Called at the next call of a kind, before it does anything, once: for what happens just then. */
+void fake_at(unsigned long request, void (*fn)(void));
 
 /*
  * Files as somebody else opens them, to be inherited: not close-on-exec, in the table of
@@ -129,6 +148,16 @@ bool fake_has_file_area(int iommufd, uint32_t ioas, uint64_t iova, int fd, uint6
 			uint64_t length);
 bool fake_has_area(int iommufd, uint32_t ioas, uint64_t iova, uint64_t va, uint64_t length);
 uint64_t fake_pinned(void);
+/*
+ * The endpoints that can reach what an attached device of their group can, and have not been
+ * bound by the same owner: those that the rule is about.
+ */
+unsigned int fake_exposed(const char **bdfs, unsigned int room);
+bool fake_is_bus_master(const char *bdf);
+void fake_set_bus_master(const char *bdf, bool on);
+unsigned int fake_resets(const char *bdf);
+/* The kernel wants a device back: its eventfd is signalled; false: nobody listens. */
+bool fake_request(const char *bdf);
 uint32_t fake_compat(int iommufd); /* id of the IOAS of VFIO's own calls, 0: none */
 unsigned int fake_area_flags(int iommufd, uint32_t ioas, uint64_t iova); /* of the MAP */
 

@@ -252,6 +252,29 @@ sysfs_remove(const struct device *dev)
 	write_reserved_regions(dev->pci.group);
 }
 
+const char *
+sysfs_path(const char *path, char buf[PATH_MAX])
+{
+	if (strncmp(path, "/sys/", 5) == 0)
+		snprintf(buf, PATH_MAX, "%s/%s", root, path + 5);
+	else if (strncmp(path, "/proc/", 6) == 0)
+		snprintf(buf, PATH_MAX, "%s/proc/%s", root, path + 6);
+	else
+		snprintf(buf, PATH_MAX, "%s", path);
+	return buf;
+}
+
+void
+fake_write(const char *path, const char *text)
+{
+	char real[PATH_MAX];
+
+	sysfs_path(path, real);
+	remove_tree(real);
+	if (text != NULL)
+		write_bytes(real, text, strlen(text));
+}
+
 void
 sysfs_start(void)
 {
@@ -268,6 +291,11 @@ sysfs_start(void)
 	make_dir("devices/pci0000:00");
 	make_dir("kernel");
 	make_dir("kernel/iommu_groups");
+	make_dir("module");
+	make_dir("module/vfio");
+	make_dir("module/vfio/parameters");
+	make_dir("proc");
+	fake_write("/proc/devices", "Character devices:\n  1 mem\n511 vfio-dev\n");
 	snprintf(devices, sizeof(devices), "%s/bus/pci/devices", root);
 }
 

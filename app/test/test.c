@@ -141,7 +141,7 @@ int
 setup_ctx(void **state)
 {
 	setup_machine(state);
-	if (ioasid_open(NULL, &ctx) == 0 && ioasid_alloc(ctx, &ioas) == 0)
+	if (ioasid_open(NULL, NULL, &ctx) == 0 && ioasid_alloc(ctx, &ioas) == 0)
 		return 0;
 	/* teardown() is not called after a setup that failed. */
 	print_error("setup: %s\n", ioasid_error());
@@ -164,16 +164,17 @@ join(const char *bdf)
 {
 	struct ioasid_device *dev = NULL;
 
-	CHECK_OK(ioasid_join(ctx, fake_sysfs(), bdf, 0, &dev));
+	CHECK_OK(ioasid_join(ctx, fake_sysfs(), bdf, &dev));
 	return dev;
 }
 
 struct ioasid_device *
 join_implicit(const char *bdf)
 {
+	const struct ioasid_join_how how = { .flags = IOASID_IMPLICIT_GROUP, .fd = -1 };
 	struct ioasid_device *dev = NULL;
 
-	CHECK_OK(ioasid_join(ctx, fake_sysfs(), bdf, IOASID_IMPLICIT_GROUP, &dev));
+	CHECK_OK(ioasid_join_with(ctx, fake_sysfs(), bdf, &how, &dev));
 	return dev;
 }
 

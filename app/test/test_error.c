@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
+#include <linux/vfio.h>
+
 #include "error.h"
 #include "test.h"
 
@@ -43,13 +45,13 @@ __wrap_getrlimit64(int resource, struct rlimit *limit)
 static int
 call_open(void)
 {
-	return ioasid_open("/dev/iommu", &ctx);
+	return ioasid_open("/dev/iommu", NULL, &ctx);
 }
 
 static int
 call_join(void)
 {
-	return ioasid_join(ctx, fake_sysfs(), NIC0, 0, &dev);
+	return ioasid_join(ctx, fake_sysfs(), NIC0, &dev);
 }
 
 static int
@@ -96,12 +98,18 @@ call_allow(void)
 }
 
 static int
-call_device_ranges(void)
+call_reach(void)
 {
 	struct ioasid_range *ranges;
 	unsigned int count;
 
-	return ioasid_device_ranges(dev, ioas, &ranges, &count);
+	return ioasid_device_reach(dev, ioas, &ranges, &count);
+}
+
+static int
+call_request(void)
+{
+	return ioasid_device_on_request(dev, 3);
 }
 
 static int
@@ -162,7 +170,7 @@ static const struct row join_rows[] = {
 	{ call_join, KABI_BIND, EINVAL, NIC0, "cache-coherent", "kernel log" },
 	{ call_join, KABI_BIND, EBADF, NIC0, "not an iommufd", NULL },
 	{ call_join, KABI_BIND, EBADFD, NIC0, "not an iommufd", NULL },
-	{ call_join, KABI_BIND, EACCES, NIC0, "virtual function", "--vfio-vf-token UUID" },
+	{ call_join, KABI_BIND, EKEYREJECTED, NIC0, "virtual function", "give the VF token" },
 	{ call_join, KABI_BIND, ENODEV, NIC0, "going away", NULL },
 	{ call_join, KABI_BIND, ENOTTY, NIC0, "no device cdevs", "Linux 6.6" },
 };
@@ -172,8 +180,7 @@ static const struct row attach_rows[] = {
 	{ call_attach, KABI_ATTACH, EINVAL, NIC0, "has not joined", NULL },
 	{ call_attach, KABI_ATTACH, EINVAL, NIC0, "attached to another IOASID", NULL },
 	{ call_attach, KABI_ATTACH, ENOENT, NIC0, "no such IOASID", NULL },
-	{ call_attach, KABI_ATTACH, EADDRINUSE, NIC0, "reserves or cannot reach",
-	  "--base-virtaddr" },
+	{ call_attach, KABI_ATTACH, EADDRINUSE, NIC0, "reserves or cannot reach", "move it" },
 	{ call_attach, KABI_ATTACH, EBUSY, NIC0, "another page table", "try again" },
 	{ call_attach, KABI_ATTACH, EBUSY, NIC0, "being reset", "try again" },
 	{ call_attach, KABI_ATTACH, ENOMEM, NIC0, "could not be pinned", "RLIMIT_MEMLOCK" },
@@ -191,7 +198,7 @@ static const struct row attach_rows[] = {
 	{ call_map, KABI_MAP, EEXIST, MAP_RANGE, "mapped already", NULL },
 	{ call_map, KABI_MAP, EINVAL, MAP_RANGE, "is reserved", "choose other addresses" },
 	{ call_map, KABI_MAP, EINVAL, MAP_RANGE, "beyond what the IOMMU can address",
-	  "--base-virtaddr" },
+	  "choose other addresses" },
 	{ call_map, KABI_MAP, EADDRINUSE, MAP_RANGE, "reserved by an attached device", NULL },
 	{ call_map, KABI_MAP, EFAULT, MAP_RANGE, "not memory of this process", NULL },
 	{ call_map, KABI_MAP, EFAULT, MAP_RANGE, "read-only", NULL },
@@ -280,19 +287,66 @@ errors_without_a_meaning(void **state)
 }
 
 static void
+errors_with_a_device_that_is_not_attached(void **state)
+{
+	const struct row rows[] = {
+		{ call_reach, KABI_IOAS_ALLOC, EIO, NIC0, "IOVA ranges failed", NULL },
+		{ call_reach, KABI_ATTACH, EINVAL, NIC0, "IOVA ranges failed", NULL },
+		{ call_reach, KABI_IOVA_RANGES, EIO, NIC0, "IOVA ranges failed", NULL },
+		{ call_request, VFIO_DEVICE_GET_INFO, EIO, NIC0, "ask VFIO failed", NULL },
+		{ call_request, VFIO_DEVICE_SET_IRQS, EIO, NIC0, "ask VFIO failed", NULL },
+	};
+
+	(void)state;
+	dev = join(NIC0);
+	check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void
 errors_with_an_attached_device(void **state)
 {
 	const struct row rows[] = {
 		{ call_detach, KABI_DETACH, EIO, NIC0, "DETACH failed", NULL },
-		{ call_device_ranges, KABI_IOAS_ALLOC, EIO, NIC0, "IOVA ranges failed", NULL },
-		{ call_device_ranges, KABI_HWPT_ALLOC, EINVAL, NIC0, "IOVA ranges failed", NULL },
-		{ call_device_ranges, KABI_IOVA_RANGES, EIO, NIC0, "IOVA ranges failed", NULL },
 	};
 
 	(void)state;
 	dev = join(NIC0);
 	attach(dev, ioas);
 	check_rows(rows, ARRAY_SIZE(rows));
+}
+
+/* The kernel's EACCES of BIND must not be taken for that of a node. */
+static void
+refused_token_is_an_errno_of_its_own(void **state)
+{
+	(void)state;
+	fake_fail(KABI_BIND, 1, EACCES);
+	CHECK_ERR(call_join(), EKEYREJECTED);
+	CHECK_SAYS(strerror(EKEYREJECTED));
+	CHECK_SAYS(NIC0 ": JOIN failed");
+	CHECK_SAYS("give the VF token");
+	CHECK(!fake_is_bound(NIC0));
+}
+
+/* The library is used by others than DPDK: its sentences name no option of that. */
+static void
+sentences_name_no_option_of_dpdk(void **state)
+{
+	static const int errs[] = { EPERM,  ENOENT, EIO,       EBADF,  EAGAIN,     ENOMEM,
+				    EACCES, EFAULT, EBUSY,     EEXIST, ENODEV,     EINVAL,
+				    ENOTTY, ENOSPC, EOVERFLOW, EBADFD, EADDRINUSE, EKEYREJECTED };
+
+	(void)state;
+	for (int call = CALL_OPEN; call <= CALL_INFO; call++) {
+		for (size_t i = 0; i < ARRAY_SIZE(errs); i++) {
+			error_call((enum ioasid_call)call, errs[i], "subject", NULL);
+			CHECK(strstr(ioasid_error(), "--base") == NULL);
+			CHECK(strstr(ioasid_error(), "--vfio") == NULL);
+			CHECK(strstr(ioasid_error(), "--iova") == NULL);
+			CHECK(strstr(ioasid_error(), "EAL") == NULL);
+			CHECK(strstr(ioasid_error(), "DPDK") == NULL);
+		}
+	}
 }
 
 /* EMSGSIZE of IOVA_RANGES is no error: it is asked again. */
@@ -425,7 +479,10 @@ main(void)
 		TEST(errors_of_join),
 		TEST(errors_with_a_device),
 		TEST(errors_without_a_meaning),
+		TEST(errors_with_a_device_that_is_not_attached),
 		TEST(errors_with_an_attached_device),
+		TEST(refused_token_is_an_errno_of_its_own),
+		TEST_MACHINE(sentences_name_no_option_of_dpdk),
 		TEST(message_size_is_not_told),
 		TEST(memlock_is_told),
 		TEST(memlock_unlimited_is_told),

@@ -28,7 +28,7 @@ iommufd_is_used_as_it_is(void **state)
 
 	(void)state;
 	snprintf(name, sizeof(name), "fd %d", fd);
-	CHECK_OK(ioasid_open_fd(fd, &ctx));
+	CHECK_OK(ioasid_open_fd(fd, NULL, &ctx));
 	CHECK_EQ(ioasid_fd(ctx), fd);
 	CHECK_STR(ioasid_path(ctx), name);
 	CHECK(fake_is_close_on_exec(fd));
@@ -48,17 +48,17 @@ iommufd_that_is_none_stays_the_callers(void **state)
 	int read_only = fake_open_elsewhere("/dev/iommu", true);
 
 	(void)state;
-	CHECK_ERR(ioasid_open_fd(null, &ctx), ENOTTY);
+	CHECK_ERR(ioasid_open_fd(null, NULL, &ctx), ENOTTY);
 	CHECK_SAYS("not an iommufd");
-	CHECK_ERR(ioasid_open_fd(cdev, &ctx), ENOTTY);
-	CHECK_ERR(ioasid_open_fd(read_only, &ctx), EACCES);
+	CHECK_ERR(ioasid_open_fd(cdev, NULL, &ctx), ENOTTY);
+	CHECK_ERR(ioasid_open_fd(read_only, NULL, &ctx), EACCES);
 	CHECK_SAYS("O_RDWR");
-	CHECK_ERR(ioasid_open_fd(4999, &ctx), EBADF);
+	CHECK_ERR(ioasid_open_fd(4999, NULL, &ctx), EBADF);
 	CHECK_SAYS("fd 4999");
 	CHECK_SAYS("is not open");
 	/* not even asked by ioctl: a regular file, a socket */
 	fake_fail(FAKE_RDEV, 1, ENODEV);
-	CHECK_ERR(ioasid_open_fd(null, &ctx), ENOTTY);
+	CHECK_ERR(ioasid_open_fd(null, NULL, &ctx), ENOTTY);
 	CHECK_EQ(fake_count(KABI_IOAS_ALLOC), 2);
 	CHECK_EQ(fake_open_files(), 3);
 	ioasid_sys->close(null);

@@ -16,10 +16,21 @@
 
 static char text[256];
 
+/* Of the group of a device, as it is now. */
+static void
+describe(const char *bdf, char *buf, size_t size)
+{
+	struct ioasid_group_info *info;
+
+	CHECK_OK(ioasid_group_info_read(fake_sysfs(), bdf, &info));
+	holder_describe(info, buf, size);
+	ioasid_group_info_free(info);
+}
+
 static const char *
 holders(const char *bdf)
 {
-	holder_describe(fake_sysfs(), bdf, text, sizeof(text));
+	describe(bdf, text, sizeof(text));
 	return text;
 }
 
@@ -62,19 +73,31 @@ several_drivers_hold_it(void **state)
 static void
 drivers_that_hold_nothing(void **state)
 {
+	const struct fake_pci host = { .bdf = "0000:04:00.0",
+				       .group = THE_GROUP,
+				       .class_code = 0x060000,
+				       .driver = "skx_uncore" };
+
 	(void)state;
+	fake_plug(&host);
 	fake_set_driver(BRIDGE, "pcieport");
 	fake_set_driver(GROUP_HD, "pci-stub");
 	check_holders(GROUP_NIC, "");
 }
 
 static void
-unknown_device_has_no_holder(void **state)
+users_of_what_cannot_be_read(void **state)
 {
+	char buf[16];
+
 	(void)state;
-	check_holders("0000:77:00.0", "");
+	strcpy(buf, "before");
+	CHECK_ERR(ioasid_group_users(fake_sysfs(), "0000:77:00.0", buf, sizeof(buf)), ENODEV);
+	CHECK_STR(buf, "");
 	fake_sysfs_write(NIC0, "iommu_group/reserved_regions", "garbage\n");
-	check_holders(NIC0, "");
+	strcpy(buf, "before");
+	CHECK_ERR(ioasid_group_users(fake_sysfs(), NIC0, buf, sizeof(buf)), EPROTO);
+	CHECK_STR(buf, "");
 }
 
 /* More than there is room for: cut, and ended. */
@@ -92,7 +115,7 @@ more_holders_than_fit(void **state)
 	CHECK_EQ(strlen(holders(bdf)), sizeof(text) - 1);
 	for (size_t size = 1; size <= sizeof(small); size++) {
 		memset(small, 'x', sizeof(small));
-		holder_describe(fake_sysfs(), bdf, small, size);
+		describe(bdf, small, size);
 		CHECK_EQ(strlen(small), size - 1);
 		CHECK(size == sizeof(small) || small[size] == 'x');
 	}
@@ -239,6 +262,7 @@ static void
 users_are_processes(void **state)
 {
 	pid_t pid = start_child("/dev/vfio/devices/vfio4");
+	int ret;
 
 	(void)state;
 	if (pid < 0) {
@@ -246,13 +270,12 @@ users_are_processes(void **state)
 		skip();
 	}
 	fake_set_driver(GROUP_NIC, "e1000");
-	ioasid_group_users(fake_sysfs(), GROUP_NIC, text, sizeof(text));
+	ret = ioasid_group_users(fake_sysfs(), GROUP_NIC, text, sizeof(text));
 	end_child(pid);
+	CHECK_OK(ret);
 	CHECK(strstr(text, "/dev/vfio/devices/vfio4 open") != NULL);
 	CHECK(strstr(text, "e1000") == NULL);
-	ioasid_group_users(fake_sysfs(), NIC0, text, sizeof(text));
-	CHECK_STR(text, "");
-	ioasid_group_users(fake_sysfs(), "0000:77:00.0", text, sizeof(text));
+	CHECK_OK(ioasid_group_users(fake_sysfs(), NIC0, text, sizeof(text)));
 	CHECK_STR(text, "");
 }
 
@@ -274,7 +297,7 @@ told_with_refusals_that_may_have_a_holder(void **state)
 	fake_set_driver(GROUP_HD, "sym53c8xx");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		fake_fail(KABI_BIND, 1, rows[i].err);
-		CHECK_ERR(ioasid_join(ctx, fake_sysfs(), GROUP_NIC, 0, &dev), rows[i].err);
+		CHECK_ERR(ioasid_join(ctx, fake_sysfs(), GROUP_NIC, &dev), rows[i].err);
 		CHECK_EQ(strstr(ioasid_error(), "sym53c8xx") != NULL, rows[i].told);
 	}
 }
@@ -287,7 +310,7 @@ main(void)
 		TEST_MACHINE(kernel_driver_holds_it),
 		TEST_MACHINE(several_drivers_hold_it),
 		TEST_MACHINE(drivers_that_hold_nothing),
-		TEST_MACHINE(unknown_device_has_no_holder),
+		TEST_MACHINE(users_of_what_cannot_be_read),
 		TEST_MACHINE(more_holders_than_fit),
 		TEST_MACHINE(process_has_the_cdev_open),
 		TEST_MACHINE(process_has_a_siblings_cdev_open),

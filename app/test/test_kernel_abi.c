@@ -30,7 +30,6 @@ static const struct {
 	{ KABI_MAP, 0x85, "MAP" },
 	{ KABI_UNMAP, 0x86, "UNMAP" },
 	{ KABI_FEATURE, 100 + 17, "FEATURE" },
-	{ KABI_HWPT_ALLOC, 0x89, "HWPT_ALLOC" },
 	{ KABI_VFIO_IOAS, 0x88, "VFIO_IOAS" },
 	{ KABI_MAP_FILE, 0x8f, "MAP_FILE" },
 	{ KABI_BIND, 100 + 18, "BIND" },
@@ -63,7 +62,6 @@ structs_have_their_sizes(void **state)
 	CHECK_EQ(sizeof(struct kabi_iova_range), 16);
 	CHECK_EQ(sizeof(struct kabi_iova_ranges), 32);
 	CHECK_EQ(sizeof(struct kabi_allow_iovas), 24);
-	CHECK_EQ(sizeof(struct kabi_hwpt_alloc), 24);
 	CHECK_EQ(sizeof(struct kabi_map), 40);
 	CHECK_EQ(sizeof(struct kabi_map_file), 40);
 	CHECK_EQ(sizeof(struct kabi_unmap), 24);
@@ -91,9 +89,6 @@ fields_have_their_places(void **state)
 	CHECK_EQ(offsetof(struct kabi_allow_iovas, ioas_id), 4);
 	CHECK_EQ(offsetof(struct kabi_allow_iovas, num_iovas), 8);
 	CHECK_EQ(offsetof(struct kabi_allow_iovas, allowed_iovas), 16);
-	CHECK_EQ(offsetof(struct kabi_hwpt_alloc, dev_id), 8);
-	CHECK_EQ(offsetof(struct kabi_hwpt_alloc, pt_id), 12);
-	CHECK_EQ(offsetof(struct kabi_hwpt_alloc, out_hwpt_id), 16);
 	CHECK_EQ(offsetof(struct kabi_map, flags), 4);
 	CHECK_EQ(offsetof(struct kabi_map, ioas_id), 8);
 	CHECK_EQ(offsetof(struct kabi_map, user_va), 16);
@@ -201,16 +196,6 @@ iommufd_header_agrees(void **state)
 	SAME_FIELD(kabi_unmap, iommu_ioas_unmap, ioas_id, ioas_id);
 	SAME_FIELD(kabi_unmap, iommu_ioas_unmap, iova, iova);
 	SAME_FIELD(kabi_unmap, iommu_ioas_unmap, length, length);
-#ifdef HAVE_IOMMU_HWPT_ALLOC
-	SAME(KABI_HWPT_ALLOC, IOMMU_HWPT_ALLOC);
-	NOT_LONGER(kabi_hwpt_alloc, iommu_hwpt_alloc);
-	SAME_FIELD(kabi_hwpt_alloc, iommu_hwpt_alloc, size, size);
-	SAME_FIELD(kabi_hwpt_alloc, iommu_hwpt_alloc, flags, flags);
-	SAME_FIELD(kabi_hwpt_alloc, iommu_hwpt_alloc, dev_id, dev_id);
-	SAME_FIELD(kabi_hwpt_alloc, iommu_hwpt_alloc, pt_id, pt_id);
-	SAME_FIELD(kabi_hwpt_alloc, iommu_hwpt_alloc, out_hwpt_id, out_hwpt_id);
-	SAME_FIELD(kabi_hwpt_alloc, iommu_hwpt_alloc, reserved, __reserved);
-#endif
 	SAME(KABI_VFIO_IOAS, IOMMU_VFIO_IOAS);
 	SAME(KABI_VFIO_IOAS_SET, IOMMU_VFIO_IOAS_SET);
 	NOT_LONGER(kabi_vfio_ioas, iommu_vfio_ioas);

@@ -2,6 +2,7 @@
 
 /* Maps of process memory in an IOASID. */
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "test.h"
@@ -22,6 +23,20 @@ static int
 find(uint64_t iova, uint64_t length, struct ioasid_map *found)
 {
 	return ioasid_find_map(ctx, ioas, iova, length, found);
+}
+
+/* In all IOASIDs. */
+static uint64_t
+mapped_bytes(struct ioasid_ctx *of)
+{
+	struct ioasid_info list[8];
+	unsigned int total, n = ioasid_list(of, 0, list, ARRAY_SIZE(list), &total);
+	uint64_t bytes = 0;
+
+	CHECK_EQ(n, total);
+	for (unsigned int i = 0; i < n; i++)
+		bytes += list[i].mapped;
+	return bytes;
 }
 
 static unsigned int
@@ -52,7 +67,7 @@ map_reaches_the_kernel_as_given(void **state)
 		CHECK_EQ(fake_area_flags(ioasid_fd(ctx), ioas, iova),
 			 rows[i].flags | KABI_MAP_FIXED_IOVA);
 	}
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 6 * PAGE);
+	CHECK_EQ(mapped_bytes(ctx), 6 * PAGE);
 }
 
 static void
@@ -151,7 +166,7 @@ map_up_to_the_last_byte(void **state)
 	/* In one go, whose end is the last address there is. */
 	CHECK_OK(unmap(last_page - PAGE, 2 * PAGE));
 	CHECK_EQ(areas(), 0);
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 0);
+	CHECK_EQ(mapped_bytes(ctx), 0);
 	CHECK_RET(find(0, UINT64_MAX, &found), -ENOENT);
 }
 
@@ -174,7 +189,7 @@ map_the_same_memory_twice(void **state)
 	(void)state;
 	CHECK_OK(ioasid_map(ctx, ioas, VA, 0, PAGE, RW));
 	CHECK_OK(ioasid_map(ctx, ioas, VA, PAGE, PAGE, RW));
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 2 * PAGE);
+	CHECK_EQ(mapped_bytes(ctx), 2 * PAGE);
 }
 
 /* The same IOVA may be mapped in every IOASID. */
@@ -222,7 +237,7 @@ overlap_is_found_before_the_kernel_is_asked(void **state)
 		CHECK_EQ(fake_count(KABI_MAP), asked);
 		CHECK_EQ(areas(), 1);
 	}
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 4 * PAGE);
+	CHECK_EQ(mapped_bytes(ctx), 4 * PAGE);
 }
 
 static void
@@ -246,7 +261,7 @@ overlap_found_by_the_kernel(void **state)
 	fake_fail(KABI_MAP, 1, EEXIST);
 	CHECK_ERR(try_map(0, PAGE), EEXIST);
 	CHECK_SAYS("IOVA 0x0 length 0x1000");
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 0);
+	CHECK_EQ(mapped_bytes(ctx), 0);
 }
 
 /* Reserved regions */
@@ -271,7 +286,7 @@ map_touching_a_reserved_region(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(in_msi); i++) {
 		CHECK_ERR(try_map(in_msi[i].iova, in_msi[i].length), EADDRINUSE);
 		CHECK_SAYS("0xfee00000-0xfeefffff (msi)");
-		CHECK_SAYS("IOMMU group 11 of " NIC0);
+		CHECK_SAYS("of IOMMU group 11: ");
 	}
 	CHECK_EQ(fake_count(KABI_MAP), 0);
 	map(MSI_START - PAGE, PAGE);
@@ -294,23 +309,24 @@ map_touching_a_region_by_one_byte(void **state)
 	map(0x21000, PAGE);
 }
 
-/* The kernel would map it: only the NIC is attached, the region is the disk controller's. */
+/* The region is the disk controller's, which joined and is not who attaches. */
 static void
-map_touching_a_region_of_a_member_not_attached(void **state)
+map_touching_a_region_of_another_member(void **state)
 {
 	(void)state;
 	join(GROUP_HD);
 	attach(join(GROUP_NIC), ioas);
 	CHECK_ERR(try_map(HD_START, PAGE), EADDRINUSE);
 	CHECK_SAYS("0x40000000-0x4fffffff (reserved)");
-	CHECK_SAYS("IOMMU group 13 of " GROUP_NIC);
+	CHECK_SAYS("of IOMMU group 13: ");
 	CHECK_EQ(areas(), 0);
 	map(HD_START - PAGE, PAGE);
 	map(HD_LAST + 1, PAGE);
 }
 
+/* The kernel would map it: it knows the regions of attached devices only. */
 static void
-map_touching_a_region_of_a_member_not_even_joined(void **state)
+map_touching_a_region_of_a_member_not_joined(void **state)
 {
 	(void)state;
 	fake_set_driver(GROUP_HD, NULL);
@@ -356,7 +372,7 @@ map_outside_the_aperture(void **state)
 	CHECK_SAYS("IOVA 0x1000000000000 length 0x1000");
 	CHECK_SAYS("beyond what the IOMMU can address");
 	CHECK_ERR(try_map((UINT64_C(1) << 48) - PAGE, 2 * PAGE), EINVAL);
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 0);
+	CHECK_EQ(mapped_bytes(ctx), 0);
 	map((UINT64_C(1) << 48) - PAGE, PAGE);
 }
 
@@ -369,7 +385,7 @@ map_of_what_is_not_memory(void **state)
 	CHECK_ERR(try_map(0, 4 * PAGE), EFAULT);
 	CHECK_SAYS("VA 0x7f0000000000");
 	CHECK_SAYS("is not memory of this process");
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 0);
+	CHECK_EQ(mapped_bytes(ctx), 0);
 	CHECK_OK(try_map(0, 2 * PAGE));
 }
 
@@ -380,7 +396,7 @@ map_of_memory_that_wraps_around(void **state)
 	CHECK_ERR(ioasid_map(ctx, ioas, 0 - PAGE, 0, 2 * PAGE, RW), EOVERFLOW);
 	CHECK_SAYS("VA 0xfffffffffffff000");
 	CHECK_SAYS("wraps around");
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 0);
+	CHECK_EQ(mapped_bytes(ctx), 0);
 }
 
 static void
@@ -393,7 +409,7 @@ map_more_than_may_be_pinned(void **state)
 	CHECK_ERR(try_map(8 * PAGE, 2 * PAGE), ENOMEM);
 	CHECK_SAYS("IOVA 0x8000 length 0x2000");
 	CHECK_SAYS("RLIMIT_MEMLOCK");
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 3 * PAGE);
+	CHECK_EQ(mapped_bytes(ctx), 3 * PAGE);
 	CHECK_EQ(fake_pinned(), 3 * PAGE);
 	map(8 * PAGE, PAGE);
 }
@@ -452,7 +468,7 @@ unmap_of_parts_is_refused_before_the_kernel_is_asked(void **state)
 		CHECK_SAYS(cuts[i].says);
 		CHECK_EQ(fake_count(KABI_UNMAP), 0);
 		CHECK_EQ(areas(), 3);
-		CHECK_EQ(ioasid_mapped_bytes(ctx), 6 * PAGE);
+		CHECK_EQ(mapped_bytes(ctx), 6 * PAGE);
 	}
 }
 
@@ -465,7 +481,7 @@ unmap_one_of_several(void **state)
 	map_three();
 	CHECK_OK(unmap(4 * PAGE, 3 * PAGE));
 	CHECK_EQ(areas(), 2);
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 3 * PAGE);
+	CHECK_EQ(mapped_bytes(ctx), 3 * PAGE);
 	CHECK_RET(find(4 * PAGE, 3 * PAGE, &found), -ENOENT);
 	CHECK_OK(find(3 * PAGE, PAGE, &found));
 	CHECK_OK(find(8 * PAGE, PAGE, &found));
@@ -480,7 +496,7 @@ unmap_several_at_once(void **state)
 	CHECK_OK(unmap(2 * PAGE, 7 * PAGE));
 	CHECK_EQ(fake_count(KABI_UNMAP), 1);
 	CHECK_EQ(areas(), 0);
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 0);
+	CHECK_EQ(mapped_bytes(ctx), 0);
 	map_three();
 }
 
@@ -501,7 +517,7 @@ unmap_refused_by_the_kernel_keeps_the_map(void **state)
 	fake_fail(KABI_UNMAP, 1, EBUSY);
 	CHECK_ERR(unmap(0, PAGE), EBUSY);
 	CHECK_SAYS("IOVA 0x0-0xfff");
-	CHECK_EQ(ioasid_mapped_bytes(ctx), PAGE);
+	CHECK_EQ(mapped_bytes(ctx), PAGE);
 	CHECK_ERR(try_map(0, PAGE), EEXIST);
 	CHECK_OK(unmap(0, PAGE));
 }
@@ -515,6 +531,104 @@ unmap_while_attached_unpins(void **state)
 	CHECK_EQ(fake_pinned(), 6 * PAGE);
 	CHECK_OK(unmap(2 * PAGE, 5 * PAGE));
 	CHECK_EQ(fake_pinned(), PAGE);
+}
+
+/* Another thread's map, in the middle of which the kernel is held. */
+
+static int others_ret;
+
+static void *
+map_elsewhere(void *arg)
+{
+	(void)arg;
+	others_ret = ioasid_map(ctx, ioas, VA, 2 * PAGE, 2 * PAGE, RW);
+	return NULL;
+}
+
+static void *
+unmap_elsewhere(void *arg)
+{
+	(void)arg;
+	others_ret = ioasid_unmap(ctx, ioas, 2 * PAGE, 2 * PAGE);
+	return NULL;
+}
+
+/* Nobody waits for it, and nobody takes it for a map that is there. */
+static void
+check_while_held(void)
+{
+	struct ioasid_map found;
+
+	CHECK_ERR(try_map(3 * PAGE, PAGE), EBUSY);
+	CHECK_SAYS("0x2000-0x3fff is being made or removed by another thread");
+	CHECK_ERR(unmap(2 * PAGE, 2 * PAGE), EBUSY);
+	CHECK_SAYS("0x2000-0x3fff is being made or removed by another thread");
+	CHECK_ERR(unmap(3 * PAGE, PAGE), EBUSY);
+	CHECK_RET(find(2 * PAGE, 2 * PAGE, &found), -ENOENT);
+	CHECK_EQ(ioasid_list_maps(ctx, ioas, 0, &found, 1), 0);
+	CHECK_ERR(ioasid_free(ctx, ioas), EBUSY);
+	/* What is beside it goes on, and is found in spite of it. */
+	map(0, 2 * PAGE);
+	map(4 * PAGE, PAGE);
+	CHECK_OK(find(2 * PAGE, 3 * PAGE, &found));
+	CHECK_EQ(found.iova, 4 * PAGE);
+	CHECK_OK(unmap(0, 2 * PAGE));
+	CHECK_ERR(unmap(2 * PAGE, 3 * PAGE), EBUSY);
+	CHECK_OK(unmap(4 * PAGE, PAGE));
+}
+
+static void
+hold_another(unsigned long request, void *(*fn)(void *))
+{
+	pthread_t thread;
+
+	fake_hold(request);
+	assert_int_equal(pthread_create(&thread, NULL, fn, NULL), 0);
+	fake_wait_held();
+	check_while_held();
+	fake_let_go();
+	pthread_join(thread, NULL);
+}
+
+static void
+map_that_another_thread_is_making(void **state)
+{
+	struct ioasid_map found;
+
+	(void)state;
+	hold_another(KABI_MAP, map_elsewhere);
+	CHECK_OK(others_ret);
+	CHECK_EQ(mapped_bytes(ctx), 2 * PAGE);
+	CHECK_OK(find(3 * PAGE, 1, &found));
+	CHECK_ERR(try_map(3 * PAGE, PAGE), EEXIST);
+	CHECK_OK(unmap(2 * PAGE, 2 * PAGE));
+	/* And one that is not made after all. */
+	fake_fail(KABI_MAP, 3, ENOMEM);
+	hold_another(KABI_MAP, map_elsewhere);
+	CHECK_RET(others_ret, -ENOMEM);
+	CHECK_EQ(mapped_bytes(ctx), 0);
+	map(3 * PAGE, PAGE);
+}
+
+static void
+map_that_another_thread_is_removing(void **state)
+{
+	struct ioasid_map found;
+
+	(void)state;
+	map(2 * PAGE, 2 * PAGE);
+	/* Two of ours come first. */
+	fake_fail(KABI_UNMAP, 3, EIO);
+	hold_another(KABI_UNMAP, unmap_elsewhere);
+	CHECK_RET(others_ret, -EIO);
+	CHECK_EQ(fake_fail_clear(), 1);
+	CHECK_OK(find(2 * PAGE, 1, &found));
+	CHECK_EQ(mapped_bytes(ctx), 2 * PAGE);
+	hold_another(KABI_UNMAP, unmap_elsewhere);
+	CHECK_OK(others_ret);
+	CHECK_EQ(mapped_bytes(ctx), 0);
+	CHECK_EQ(areas(), 0);
+	map(2 * PAGE, 2 * PAGE);
 }
 
 /* Finding */
@@ -760,7 +874,7 @@ random_maps_agree_with_a_model(void **state)
 	attach(join(NIC0), ioas);
 	for (unsigned int i = 0; i < STEPS; i++) {
 		random_step();
-		CHECK_EQ(ioasid_mapped_bytes(ctx), model_mapped() * PAGE);
+		CHECK_EQ(mapped_bytes(ctx), model_mapped() * PAGE);
 		CHECK_EQ(fake_pinned(), model_mapped() * PAGE);
 		CHECK_EQ(areas(), model_maps());
 	}
@@ -788,8 +902,8 @@ main(void)
 		TEST(overlap_found_by_the_kernel),
 		TEST(map_touching_a_reserved_region),
 		TEST(map_touching_a_region_by_one_byte),
-		TEST(map_touching_a_region_of_a_member_not_attached),
-		TEST(map_touching_a_region_of_a_member_not_even_joined),
+		TEST(map_touching_a_region_of_another_member),
+		TEST(map_touching_a_region_of_a_member_not_joined),
 		TEST(map_in_a_relaxable_region),
 		TEST(regions_bind_only_while_and_where_attached),
 		TEST(map_outside_the_aperture),
@@ -803,6 +917,8 @@ main(void)
 		TEST(unmap_twice),
 		TEST(unmap_refused_by_the_kernel_keeps_the_map),
 		TEST(unmap_while_attached_unpins),
+		TEST(map_that_another_thread_is_making),
+		TEST(map_that_another_thread_is_removing),
 		TEST(find_gives_the_first_map),
 		TEST(find_gives_va_and_length),
 		TEST(find_sets_no_sentence),

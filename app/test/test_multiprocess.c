@@ -161,7 +161,7 @@ explicit_set_is_list(void)
 	return true;
 }
 
-bool
+int
 ioasid_is_vfio(const char *sysfs, const char *bdf)
 {
 	(void)sysfs;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The IOVA ranges of an IOASID: what is left, what is allowed, what a device would leave. */
+/* The IOVA ranges of an IOASID: what is left, what is allowed, what a device reaches. */
 
 #include <stdlib.h>
 
@@ -126,7 +126,7 @@ allowed_range_is_all_that_can_be_mapped(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(outside); i++) {
 		CHECK_ERR(ioasid_map(ctx, ioas, VA, outside[i], PAGE, RW), EADDRNOTAVAIL);
 		CHECK_SAYS("0x100000-0x1fffff");
-		CHECK_SAYS("--base-virtaddr");
+		CHECK_SAYS("use other addresses, or give it another range");
 	}
 	/* half in */
 	CHECK_ERR(ioasid_map(ctx, ioas, VA, 0xff000, 2 * PAGE, RW), EADDRNOTAVAIL);
@@ -229,15 +229,16 @@ allowed_ranges_go_with_the_ioasid(void **state)
 	map(0, PAGE);
 }
 
-/* What a device would leave */
+/* What a device that is attached nowhere could reach */
 
 static void
-check_device_ranges(struct ioasid_device *dev, const struct ioasid_range *want, unsigned int n)
+check_reach(struct ioasid_device *dev, const struct ioasid_range *want, unsigned int n)
 {
+	const unsigned int left = fake_left();
 	struct ioasid_range *ranges = NULL, got[8] = { 0 };
 	unsigned int count = 0;
 
-	CHECK_OK(ioasid_device_ranges(dev, ioas, &ranges, &count));
+	CHECK_OK(ioasid_device_reach(dev, ioas, &ranges, &count));
 	for (unsigned int i = 0; i < count && i < ARRAY_SIZE(got); i++)
 		got[i] = ranges[i];
 	free(ranges);
@@ -246,32 +247,72 @@ check_device_ranges(struct ioasid_device *dev, const struct ioasid_range *want, 
 		CHECK_EQ(got[i].start, want[i].start);
 		CHECK_EQ(got[i].last, want[i].last);
 	}
+	CHECK_EQ(fake_left(), left);
 }
 
+static const struct ioasid_range nic_reach[] = {
+	{ 0, MSI_START - 1 },
+	{ MSI_LAST + 1, APERTURE_LAST },
+};
+
 static void
-device_ranges_before_it_is_attached(void **state)
+reach_before_it_is_attached(void **state)
 {
-	const struct ioasid_range want[] = {
-		{ 0, MSI_START - 1 },
-		{ MSI_LAST + 1, APERTURE_LAST },
-	};
 	struct ioasid_device *dev = join(NIC0);
 
 	(void)state;
 	/* Maps do not matter, and are not pinned for it. */
 	map(0, PAGE);
-	check_device_ranges(dev, want, 2);
+	fake_machine.memlock = 0;
+	check_reach(dev, nic_reach, 2);
 	CHECK_EQ(fake_attached(NIC0), 0);
 	CHECK_EQ(fake_pinned(), 0);
-	CHECK_EQ(fake_count(KABI_DESTROY), 2);
-	/* The same afterwards, and beside other devices. */
+	CHECK_EQ(fake_count(KABI_DESTROY), 1);
+	CHECK_EQ(ioasid_device_ioasid(dev), 0);
+	/* The same beside other devices. */
+	fake_machine.memlock = PAGE;
 	attach(dev, ioas);
-	check_device_ranges(dev, want, 2);
-	check_device_ranges(join(NIC1), want, 2);
+	check_reach(join(NIC1), nic_reach, 2);
+}
+
+/* A driver that finishes its page table at attach knows nothing before: so it is attached. */
+static void
+reach_where_the_table_is_finished_late(void **state)
+{
+	const struct ioasid_range nothing[] = { { 0, 0 } };
+	struct ioasid_device *dev = join(NIC0);
+
+	(void)state;
+	fake_machine.late_table = true;
+	check_ranges(ioas, nothing, 1);
+	check_reach(dev, nic_reach, 2);
+	attach(dev, ioas);
+	check_ranges(ioas, nic_reach, 2);
+}
+
+/* It would have to leave where it is, and its group with it. */
+static void
+reach_while_its_group_is_attached(void **state)
+{
+	struct ioasid_device *nic = join(GROUP_NIC), *hd = join(GROUP_HD);
+	struct ioasid_range *ranges;
+	unsigned int count;
+
+	(void)state;
+	attach(nic, ioas);
+	CHECK_ERR(ioasid_device_reach(hd, ioas, &ranges, &count), EBUSY);
+	CHECK_SAYS(GROUP_HD);
+	CHECK_SAYS("IOMMU group 13 is attached");
+	CHECK_ERR(ioasid_device_reach(nic, ioas, &ranges, &count), EBUSY);
+	CHECK_EQ(fake_attached(GROUP_NIC), ioas);
+	CHECK_EQ(fake_attached(GROUP_HD), ioas);
+	CHECK_OK(ioasid_detach(hd));
+	CHECK_OK(ioasid_device_reach(nic, ioas, &ranges, &count));
+	free(ranges);
 }
 
 static void
-device_ranges_lack_what_the_group_reserves(void **state)
+reach_lacks_what_the_group_reserves(void **state)
 {
 	const struct ioasid_range want[] = {
 		{ 0, HD_START - 1 },
@@ -281,11 +322,11 @@ device_ranges_lack_what_the_group_reserves(void **state)
 	};
 
 	(void)state;
-	check_device_ranges(join(GROUP_NIC), want, 3);
+	check_reach(join(GROUP_NIC), want, 3);
 }
 
 static void
-device_ranges_are_within_the_allowed(void **state)
+reach_is_within_the_allowed(void **state)
 {
 	const struct ioasid_range allowed[] = {
 		{ 0x1000, 0x1fff },
@@ -303,32 +344,40 @@ device_ranges_are_within_the_allowed(void **state)
 
 	(void)state;
 	CHECK_OK(ioasid_allow_iovas(ctx, ioas, allowed, 3));
-	check_device_ranges(dev, want, 4);
+	check_reach(dev, want, 4);
 	CHECK_OK(ioasid_allow_iovas(ctx, ioas, &msi, 1));
-	check_device_ranges(dev, NULL, 0);
+	check_reach(dev, NULL, 0);
 }
 
 static void
-device_ranges_leave_nothing_behind(void **state)
+reach_leaves_nothing_behind(void **state)
 {
-	const unsigned long requests[] = { KABI_IOAS_ALLOC, KABI_HWPT_ALLOC, KABI_IOVA_RANGES };
+	const unsigned long requests[] = { KABI_IOAS_ALLOC, KABI_ATTACH, KABI_IOVA_RANGES };
 	struct ioasid_device *dev = join(NIC0);
 	struct ioasid_range *ranges;
-	unsigned int count;
+	unsigned int count, left;
 	uint32_t next;
 
 	(void)state;
+	left = fake_left();
 	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
 		fake_fail(requests[i], 1, EIO);
-		CHECK_ERR(ioasid_device_ranges(dev, ioas, &ranges, &count), EIO);
+		CHECK_ERR(ioasid_device_reach(dev, ioas, &ranges, &count), EIO);
 		CHECK_SAYS(NIC0);
+		CHECK_EQ(fake_left(), left);
+		CHECK_EQ(fake_attached(NIC0), 0);
 	}
-	CHECK_ERR(ioasid_device_ranges(dev, 99, &ranges, &count), ENOENT);
+	CHECK_ERR(ioasid_device_reach(dev, 99, &ranges, &count), ENOENT);
+	CHECK_SAYS("IOASID 99");
+	CHECK_EQ(fake_left(), left);
 	next = alloc();
 	CHECK_OK(ioasid_free(ctx, next));
-	CHECK_OK(ioasid_device_ranges(dev, ioas, &ranges, &count));
+	CHECK_OK(ioasid_device_reach(dev, ioas, &ranges, &count));
 	free(ranges);
 	CHECK_EQ(alloc(), next);
+	/* No list has seen the empty one. */
+	CHECK_EQ(ioasid_list(ctx, 0, NULL, 0, &count), 0);
+	CHECK_EQ(count, 2);
 }
 
 /* The kernel does not say which map it is that stands in the way. */
@@ -342,7 +391,7 @@ attach_names_the_map_out_of_reach(void **state)
 	map(APERTURE_LAST + 1, PAGE);
 	CHECK_ERR(ioasid_attach(dev, ioas), EADDRINUSE);
 	CHECK_SAYS("the map at IOVA 0x1000000000000-0x1000000000fff; within reach: 0x0-0xfedfffff");
-	CHECK_SAYS("--base-virtaddr");
+	CHECK_SAYS("move it");
 	CHECK_OK(ioasid_unmap(ctx, ioas, APERTURE_LAST + 1, PAGE));
 	attach(dev, ioas);
 }
@@ -361,10 +410,12 @@ main(void)
 		TEST(allowed_ranges_that_are_none),
 		TEST(allowed_range_keeps_devices_away),
 		TEST(allowed_ranges_go_with_the_ioasid),
-		TEST(device_ranges_before_it_is_attached),
-		TEST(device_ranges_lack_what_the_group_reserves),
-		TEST(device_ranges_are_within_the_allowed),
-		TEST(device_ranges_leave_nothing_behind),
+		TEST(reach_before_it_is_attached),
+		TEST(reach_where_the_table_is_finished_late),
+		TEST(reach_while_its_group_is_attached),
+		TEST(reach_lacks_what_the_group_reserves),
+		TEST(reach_is_within_the_allowed),
+		TEST(reach_leaves_nothing_behind),
 		TEST(attach_names_the_map_out_of_reach),
 	};
 

@@ -6,6 +6,20 @@
 
 #include "test.h"
 
+/* In all IOASIDs. */
+static uint64_t
+mapped_bytes(struct ioasid_ctx *of)
+{
+	struct ioasid_info list[8];
+	unsigned int total, n = ioasid_list(of, 0, list, ARRAY_SIZE(list), &total);
+	uint64_t bytes = 0;
+
+	CHECK_EQ(n, total);
+	for (unsigned int i = 0; i < n; i++)
+		bytes += list[i].mapped;
+	return bytes;
+}
+
 /* Opening */
 
 static void
@@ -13,7 +27,7 @@ open_prefers_dev_ioasid(void **state)
 {
 	(void)state;
 	fake_machine.has_alias = true;
-	CHECK_OK(ioasid_open(NULL, &ctx));
+	CHECK_OK(ioasid_open(NULL, NULL, &ctx));
 	CHECK_STR(ioasid_path(ctx), "/dev/ioasid");
 	CHECK_EQ(fake_count(FAKE_OPEN), 1);
 }
@@ -22,7 +36,7 @@ static void
 open_falls_back_to_dev_iommu(void **state)
 {
 	(void)state;
-	CHECK_OK(ioasid_open(NULL, &ctx));
+	CHECK_OK(ioasid_open(NULL, NULL, &ctx));
 	CHECK_STR(ioasid_path(ctx), "/dev/iommu");
 	CHECK_EQ(fake_count(FAKE_OPEN), 2);
 }
@@ -31,10 +45,10 @@ static void
 open_given_path_has_no_fallback(void **state)
 {
 	(void)state;
-	CHECK_ERR(ioasid_open("/dev/ioasid", &ctx), ENOENT);
+	CHECK_ERR(ioasid_open("/dev/ioasid", NULL, &ctx), ENOENT);
 	CHECK_SAYS("/dev/ioasid");
 	CHECK_EQ(fake_count(FAKE_OPEN), 1);
-	CHECK_OK(ioasid_open("/dev/iommu", &ctx));
+	CHECK_OK(ioasid_open("/dev/iommu", NULL, &ctx));
 	CHECK_STR(ioasid_path(ctx), "/dev/iommu");
 }
 
@@ -45,7 +59,7 @@ open_falls_back_only_if_the_alias_is_missing(void **state)
 	(void)state;
 	fake_machine.has_alias = true;
 	fake_fail(FAKE_OPEN, 1, EACCES);
-	CHECK_ERR(ioasid_open(NULL, &ctx), EACCES);
+	CHECK_ERR(ioasid_open(NULL, NULL, &ctx), EACCES);
 	CHECK_SAYS("/dev/ioasid");
 	CHECK_EQ(fake_count(FAKE_OPEN), 1);
 }
@@ -55,7 +69,7 @@ open_without_any_node_names_dev_iommu(void **state)
 {
 	(void)state;
 	fake_machine.has_iommufd = false;
-	CHECK_ERR(ioasid_open(NULL, &ctx), ENOENT);
+	CHECK_ERR(ioasid_open(NULL, NULL, &ctx), ENOENT);
 	CHECK_SAYS("/dev/iommu");
 	CHECK_SAYS("no iommufd");
 }
@@ -64,7 +78,7 @@ static void
 open_of_another_device_is_refused(void **state)
 {
 	(void)state;
-	CHECK_ERR(ioasid_open("/dev/null", &ctx), ENOTTY);
+	CHECK_ERR(ioasid_open("/dev/null", NULL, &ctx), ENOTTY);
 	CHECK_SAYS("/dev/null");
 	CHECK_SAYS("is not an iommufd");
 	CHECK_EQ(fake_open_files(), 0);
@@ -74,7 +88,7 @@ static void
 open_allocates_nothing(void **state)
 {
 	(void)state;
-	CHECK_OK(ioasid_open(NULL, &ctx));
+	CHECK_OK(ioasid_open(NULL, NULL, &ctx));
 	/* The first id is still free: the probe by IOAS_ALLOC made no IOAS. */
 	CHECK_EQ(alloc(), 1);
 	CHECK_EQ(fake_open_files(), 1);
@@ -86,7 +100,7 @@ open_path_is_copied(void **state)
 	char path[] = "/dev/iommu";
 
 	(void)state;
-	CHECK_OK(ioasid_open(path, &ctx));
+	CHECK_OK(ioasid_open(path, NULL, &ctx));
 	memset(path, 'x', sizeof(path) - 1);
 	CHECK_STR(ioasid_path(ctx), "/dev/iommu");
 }
@@ -106,11 +120,11 @@ contexts_are_separate(void **state)
 	struct ioasid_ctx *second;
 
 	(void)state;
-	CHECK_OK(ioasid_open(NULL, &second));
+	CHECK_OK(ioasid_open(NULL, NULL, &second));
 	CHECK(ioasid_fd(second) != ioasid_fd(ctx));
 	map(0, PAGE);
-	CHECK_EQ(ioasid_mapped_bytes(ctx), PAGE);
-	CHECK_EQ(ioasid_mapped_bytes(second), 0);
+	CHECK_EQ(mapped_bytes(ctx), PAGE);
+	CHECK_EQ(mapped_bytes(second), 0);
 	CHECK_ERR(ioasid_free(second, ioas), ENOENT);
 	ioasid_close(second);
 	CHECK_EQ(fake_areas(ioasid_fd(ctx), ioas), 1);
@@ -183,7 +197,7 @@ free_takes_the_maps_along(void **state)
 	map(0, PAGE);
 	map(4 * PAGE, PAGE);
 	CHECK_OK(ioasid_free(ctx, ioas));
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 0);
+	CHECK_EQ(mapped_bytes(ctx), 0);
 	CHECK_ERR(ioasid_map(ctx, ioas, VA, 0, PAGE, RW), ENOENT);
 	CHECK_ERR(ioasid_unmap(ctx, ioas, 0, PAGE), ENOENT);
 }
@@ -213,7 +227,7 @@ free_with_a_device_attached_is_busy(void **state)
 	CHECK_ERR(ioasid_free(ctx, ioas), EBUSY);
 	CHECK_SAYS("devices attached");
 	/* Nothing is lost. */
-	CHECK_EQ(ioasid_mapped_bytes(ctx), PAGE);
+	CHECK_EQ(mapped_bytes(ctx), PAGE);
 	CHECK_EQ(fake_areas(ioasid_fd(ctx), ioas), 1);
 	CHECK_EQ(ioasid_device_ioasid(dev), ioas);
 	CHECK_OK(ioasid_detach(dev));
@@ -282,15 +296,15 @@ mapped_bytes_is_the_sum_over_all_ioasids(void **state)
 	uint32_t second;
 
 	(void)state;
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 0);
+	CHECK_EQ(mapped_bytes(ctx), 0);
 	second = alloc();
 	map(0, 2 * PAGE);
 	CHECK_OK(ioasid_map(ctx, second, VA, 0, 3 * PAGE, RW));
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 5 * PAGE);
+	CHECK_EQ(mapped_bytes(ctx), 5 * PAGE);
 	CHECK_OK(ioasid_unmap(ctx, ioas, 0, 2 * PAGE));
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 3 * PAGE);
+	CHECK_EQ(mapped_bytes(ctx), 3 * PAGE);
 	CHECK_OK(ioasid_free(ctx, second));
-	CHECK_EQ(ioasid_mapped_bytes(ctx), 0);
+	CHECK_EQ(mapped_bytes(ctx), 0);
 }
 
 int

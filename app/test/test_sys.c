@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The table of real system calls, on nodes that every machine has. No fake kernel. */
+/* The table of real system calls, on what every machine has. No fake kernel. */
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -128,6 +129,166 @@ adopt_wants_both_directions(void **state)
 	}
 }
 
+/* Bytes of a device, and files of sysfs: by those of any file system. */
+
+static char dir[64];
+
+static int
+setup_dir(void **state)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "%.40s/ioasid-sys-XXXXXX", tmp != NULL ? tmp : "/tmp");
+	return mkdtemp(dir) != NULL ? 0 : -1;
+}
+
+static int
+remove_dir(void **state)
+{
+	static const char *const names[] = { "file", "b", "a", ".hidden", "link" };
+	char path[96];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		unlink(path);
+	}
+	return rmdir(dir);
+}
+
+/* dir/name, with this text in it. */
+static const char *
+make_file(const char *name, const char *text)
+{
+	static char path[96];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "we");
+	CHECK(f != NULL);
+	fputs(text, f);
+	fclose(f);
+	return path;
+}
+
+static void
+pread_and_pwrite_at_an_offset(void **state)
+{
+	int fd = open(make_file("file", "0123456789"), O_RDWR | O_CLOEXEC);
+	char buf[4] = "";
+
+	(void)state;
+	CHECK_EQ(ioasid_sys->pwrite(fd, "ab", 2, 4), 2);
+	CHECK_EQ(ioasid_sys->pread(fd, buf, 3, 3), 3);
+	CHECK_STR(buf, "3ab");
+	/* The end of the file is no error. */
+	CHECK_EQ(ioasid_sys->pread(fd, buf, 3, 8), 2);
+	CHECK_EQ(ioasid_sys->pread(fd, buf, 3, 10), 0);
+	close(fd);
+	CHECK_RET((int)ioasid_sys->pread(fd, buf, 3, 0), -EBADF);
+	CHECK_RET((int)ioasid_sys->pwrite(fd, buf, 3, 0), -EBADF);
+}
+
+static void
+read_file_gives_its_beginning(void **state)
+{
+	const char *path = make_file("file", "0123456789");
+	char buf[16];
+
+	(void)state;
+	memset(buf, 'x', sizeof(buf));
+	CHECK_EQ(ioasid_sys->read_file(path, buf, 4), 4);
+	CHECK(memcmp(buf, "0123x", 5) == 0);
+	CHECK_EQ(ioasid_sys->read_file(path, buf, sizeof(buf)), 10);
+	CHECK(memcmp(buf, "0123456789x", 11) == 0);
+	CHECK_EQ(ioasid_sys->read_file(make_file("file", ""), buf, sizeof(buf)), 0);
+	CHECK_EQ(ioasid_sys->read_file(path, buf, 0), 0);
+}
+
+/* procfs gives out a file piece by piece, and does not know its size before. */
+static void
+read_file_goes_on_until_it_is_full(void **state)
+{
+	static char buf[16384];
+	ssize_t n = ioasid_sys->read_file("/proc/self/smaps", buf, sizeof(buf));
+
+	(void)state;
+	CHECK_EQ(n, sizeof(buf));
+	n = ioasid_sys->read_file("/proc/self/comm", buf, sizeof(buf));
+	CHECK(n > 0 && buf[n - 1] == '\n');
+}
+
+static void
+read_file_gives_errno(void **state)
+{
+	char buf[16];
+
+	(void)state;
+	CHECK_RET((int)ioasid_sys->read_file("/nonexistent", buf, sizeof(buf)), -ENOENT);
+	CHECK_RET((int)ioasid_sys->read_file("/dev/null/x", buf, sizeof(buf)), -ENOTDIR);
+	CHECK_RET((int)ioasid_sys->read_file("/", buf, sizeof(buf)), -EISDIR);
+	CHECK_RET((int)ioasid_sys->read_file("", buf, sizeof(buf)), -ENOENT);
+}
+
+/* No descriptor is left, whether it went well or not. */
+static void
+read_file_closes(void **state)
+{
+	int before = dup(0), after;
+	char buf[16];
+
+	(void)state;
+	close(before);
+	CHECK(ioasid_sys->read_file("/proc/self/comm", buf, sizeof(buf)) > 0);
+	CHECK_RET((int)ioasid_sys->read_file("/", buf, sizeof(buf)), -EISDIR);
+	after = dup(0);
+	close(after);
+	CHECK_EQ(after, before);
+}
+
+static void
+read_link_ends_the_string(void **state)
+{
+	char path[96], buf[8];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/link", dir);
+	CHECK_EQ(symlink("1234567", path), 0);
+	memset(buf, 'x', sizeof(buf));
+	CHECK_RET(ioasid_sys->read_link(path, buf, sizeof(buf)), 0);
+	CHECK_STR(buf, "1234567");
+	/* No room for the zero: not cut, but refused. */
+	CHECK_RET(ioasid_sys->read_link(path, buf, 7), -ENAMETOOLONG);
+	CHECK_RET(ioasid_sys->read_link(path, buf, 3), -ENAMETOOLONG);
+	CHECK_RET(ioasid_sys->read_link("/nonexistent", buf, sizeof(buf)), -ENOENT);
+	CHECK_RET(ioasid_sys->read_link(dir, buf, sizeof(buf)), -EINVAL);
+}
+
+static void
+list_is_in_order_without_the_hidden(void **state)
+{
+	struct dirent **entries = NULL;
+	int n;
+
+	(void)state;
+	n = ioasid_sys->list(dir, &entries);
+	free(entries);
+	CHECK_EQ(n, 0);
+	make_file("b", "");
+	make_file("a", "");
+	make_file(".hidden", "");
+	n = ioasid_sys->list(dir, &entries);
+	CHECK_EQ(n, 2);
+	CHECK_STR(entries[0]->d_name, "a");
+	CHECK_STR(entries[1]->d_name, "b");
+	for (int i = 0; i < n; i++)
+		free(entries[i]);
+	free(entries);
+	CHECK_RET(ioasid_sys->list("/nonexistent", &entries), -ENOENT);
+	CHECK_RET(ioasid_sys->list("/dev/null", &entries), -ENOTDIR);
+}
+
 /* The library on top of it. */
 static void
 given_fd_is_not_an_iommufd(void **state)
@@ -136,16 +297,16 @@ given_fd_is_not_an_iommufd(void **state)
 	int null = open("/dev/null", O_RDWR), pipes[2];
 
 	(void)state;
-	CHECK_ERR(ioasid_open_fd(null, &opened), ENOTTY);
+	CHECK_ERR(ioasid_open_fd(null, NULL, &opened), ENOTTY);
 	CHECK_SAYS("is /dev/null and not an iommufd");
 	CHECK_RET(fcntl(null, F_GETFD), FD_CLOEXEC);
 	close(null);
 	CHECK_EQ(pipe(pipes), 0);
-	CHECK_ERR(ioasid_open_fd(pipes[0], &opened), EACCES);
+	CHECK_ERR(ioasid_open_fd(pipes[0], NULL, &opened), EACCES);
 	CHECK_SAYS("pipe:");
 	close(pipes[0]);
 	close(pipes[1]);
-	CHECK_ERR(ioasid_open_fd(pipes[0], &opened), EBADF);
+	CHECK_ERR(ioasid_open_fd(pipes[0], NULL, &opened), EBADF);
 }
 
 static void
@@ -154,11 +315,13 @@ open_of_what_is_not_an_iommufd(void **state)
 	struct ioasid_ctx *opened;
 
 	(void)state;
-	CHECK_ERR(ioasid_open("/dev/null", &opened), ENOTTY);
+	CHECK_ERR(ioasid_open("/dev/null", NULL, &opened), ENOTTY);
 	CHECK_SAYS("/dev/null");
-	CHECK_ERR(ioasid_open("/nonexistent", &opened), ENOENT);
+	CHECK_ERR(ioasid_open("/nonexistent", NULL, &opened), ENOENT);
 	CHECK_SAYS("/nonexistent");
 }
+
+#define TEST_DIR(f) cmocka_unit_test_setup_teardown(f, setup_dir, remove_dir)
 
 int
 main(void)
@@ -172,6 +335,13 @@ main(void)
 		cmocka_unit_test(rdev_of_anything_else),
 		cmocka_unit_test(adopt_makes_close_on_exec),
 		cmocka_unit_test(adopt_wants_both_directions),
+		TEST_DIR(pread_and_pwrite_at_an_offset),
+		TEST_DIR(read_file_gives_its_beginning),
+		cmocka_unit_test(read_file_goes_on_until_it_is_full),
+		cmocka_unit_test(read_file_gives_errno),
+		cmocka_unit_test(read_file_closes),
+		TEST_DIR(read_link_ends_the_string),
+		TEST_DIR(list_is_in_order_without_the_hidden),
 		cmocka_unit_test(given_fd_is_not_an_iommufd),
 		cmocka_unit_test(open_of_what_is_not_an_iommufd),
 	};

@@ -12,14 +12,15 @@
 #include <rte_telemetry.h>
 #include <rte_version.h>
 
-#include "device.h"
 #include "options.h"
 #include "space.h"
 #include "stock.h"
 #include "telemetry.h"
 #include "test.h"
 
-#define PAGE_OF_MAPS 64
+/* Entries of a page. */
+#define ENTRIES        64
+#define PAGE_OF_GROUPS 16
 
 /* The rest of the plugin, as far as it is asked. */
 
@@ -53,13 +54,6 @@ uint32_t
 space_default(void)
 {
 	return ioas;
-}
-
-bool
-device_in_use(const char *bdf)
-{
-	CHECK(!held);
-	return strcmp(bdf, GROUP_HD) != 0;
 }
 
 const struct stock *
@@ -254,13 +248,13 @@ without_a_context_lists_are_empty(void **state)
 	ioasid_close(ctx);
 	ctx = NULL;
 	CHECK_RET(ask("/ioasid/devices", NULL), 0);
-	CHECK_STR(reply, "{total:0 first:0 devices:{}}");
+	CHECK_STR(reply, "{total:0 devices:{}}");
 	CHECK_RET(ask("/ioasid/groups", NULL), 0);
-	CHECK_STR(reply, "{total:0 first:0 groups:{}}");
+	CHECK_STR(reply, "{total:0 groups:{}}");
 	CHECK_RET(ask("/ioasid/ioasids", NULL), 0);
-	CHECK_STR(reply, "{total:0 first:0 ioasids:{}}");
+	CHECK_STR(reply, "{total:0 ioasids:{}}");
 	CHECK_RET(ask("/ioasid/maps", NULL), 0);
-	CHECK_STR(reply, "{total:0 first:0 maps:{}}");
+	CHECK_STR(reply, "{total:0 maps:{}}");
 	CHECK_RET(ask("/ioasid/info", NULL), 0);
 	CHECK(strstr(reply, "node: allow_insecure_vfio:0 devices:0") != NULL);
 }
@@ -284,32 +278,92 @@ static void
 devices_say_where_they_are(void **state)
 {
 	(void)state;
-	join(GROUP_HD);
+	join(NIC1);
+	join(GROUP_NIC);
+	ioasid_leave(join(GROUP_HD));
 	attach(join(NIC0), ioas);
 	CHECK_RET(ask("/ioasid/devices", NULL), 0);
-	CHECK(strncmp(reply, "{total:2 first:0 devices:{vfio", 30) == 0);
-	CHECK(strstr(reply, ":{bdf:" NIC0 " group:11 id:") != NULL);
+	CHECK(strncmp(reply, "{total:4 devices:{vfio0:{bdf:" NIC0 " group:11 id:", 53) == 0);
 	CHECK_EQ(count_of("ioasid:1 state:in use"), 1);
+	CHECK_EQ(count_of("ioasid:0 state:in use"), 2);
+	/* The one that its group holds. */
 	CHECK_EQ(count_of("ioasid:0 state:only joined"), 1);
-	CHECK_RET(ask("/ioasid/devices", "1"), 0);
-	CHECK_EQ(count_of("bdf:"), 1);
-	CHECK_EQ(count_of("bdf:" GROUP_HD), 1);
+	CHECK(strstr(reply, " vfio4:{bdf:" GROUP_HD " group:13 id:") != NULL);
+	CHECK_EQ(count_of("next:"), 0);
+	CHECK_RET(ask("/ioasid/devices", GROUP_NIC), 0);
+	CHECK(strncmp(reply, "{total:4 devices:{vfio3:", 24) == 0);
+	CHECK_EQ(count_of("bdf:"), 2);
+	CHECK_RET(ask("/ioasid/devices", "zzzz"), 0);
+	CHECK_STR(reply, "{total:4 devices:{}}");
+}
+
+/* `next` is the first of the next page, whatever comes and goes before it. */
+static void
+devices_come_in_pages(void **state)
+{
+	struct ioasid_device *first = NULL;
+	char bdf[] = "0000:10:00.0";
+
+	(void)state;
+	for (unsigned int i = 0; i < ENTRIES + 2; i++) {
+		struct fake_pci pci = { .bdf = bdf, .group = 100 + i, .driver = "vfio-pci" };
+
+		snprintf(bdf, sizeof(bdf), "0000:%02x:00.0", 0x10 + i);
+		fake_plug(&pci);
+		first = i == 0 ? join(bdf) : (join(bdf), first);
+	}
+	CHECK_RET(ask("/ioasid/devices", NULL), 0);
+	CHECK(strncmp(reply, "{total:66 next:0000:50:00.0 devices:{vfio5:", 43) == 0);
+	CHECK_EQ(count_of("bdf:"), ENTRIES);
+	CHECK_EQ(count_of("bdf:0000:50:00.0"), 0);
+	ioasid_leave(first);
+	CHECK_RET(ask("/ioasid/devices", "0000:50:00.0"), 0);
+	CHECK(strncmp(reply, "{total:65 devices:{vfio69:{bdf:0000:50:00.0 ", 44) == 0);
+	CHECK_EQ(count_of("bdf:"), 2);
 }
 
 static void
 groups_say_who_is_at_risk(void **state)
 {
+	struct ioasid_device *nic;
+
 	(void)state;
-	join_implicit(GROUP_NIC);
+	nic = join_implicit(GROUP_NIC);
+	attach(nic, ioas);
 	CHECK_RET(ask("/ioasid/groups", NULL), 0);
-	CHECK_STR(reply, "{total:1 first:0 groups:{13:{joined:[" GROUP_NIC "] at_risk:[" GROUP_HD
-			 "] bridges:[" BRIDGE "]}}}");
+	CHECK_STR(reply, "{total:1 groups:{13:{at_risk:[" GROUP_HD "] joined:[" GROUP_NIC
+			 "] exempt:[" BRIDGE "]}}}");
 	join(GROUP_HD);
+	attach(nic, ioas);
 	CHECK_RET(ask("/ioasid/groups", NULL), 0);
-	CHECK_STR(reply, "{total:1 first:0 groups:{13:{joined:[" GROUP_NIC " " GROUP_HD
-			 "] at_risk:[] bridges:[" BRIDGE "]}}}");
-	CHECK_RET(ask("/ioasid/groups", "1"), 0);
-	CHECK_STR(reply, "{total:1 first:1 groups:{}}");
+	CHECK_STR(reply, "{total:1 groups:{13:{at_risk:[] joined:[" GROUP_NIC " " GROUP_HD
+			 "] exempt:[" BRIDGE "]}}}");
+	CHECK_RET(ask("/ioasid/groups", "13"), 0);
+	CHECK_EQ(count_of("13:{"), 1);
+	CHECK_RET(ask("/ioasid/groups", "14"), 0);
+	CHECK_STR(reply, "{total:1 groups:{}}");
+}
+
+static void
+groups_come_in_pages(void **state)
+{
+	char bdf[] = "0000:10:00.0";
+
+	(void)state;
+	for (unsigned int i = 0; i < PAGE_OF_GROUPS + 2; i++) {
+		struct fake_pci pci = { .bdf = bdf, .group = 100 + i, .driver = "vfio-pci" };
+
+		snprintf(bdf, sizeof(bdf), "0000:%02x:00.0", 0x10 + i);
+		fake_plug(&pci);
+		join(bdf);
+	}
+	CHECK_RET(ask("/ioasid/groups", ""), 0);
+	CHECK(strncmp(reply, "{total:18 next:116 groups:{100:{", 32) == 0);
+	CHECK_EQ(count_of("exempt:"), PAGE_OF_GROUPS);
+	CHECK_RET(ask("/ioasid/groups", "116"), 0);
+	CHECK(strncmp(reply, "{total:18 groups:{116:{", 23) == 0);
+	CHECK_EQ(count_of("exempt:"), 2);
+	CHECK_EQ(count_of("117:{"), 1);
 }
 
 static void
@@ -320,50 +374,93 @@ ioasids_say_what_is_in_them(void **state)
 	attach(join(NIC0), ioas);
 	map(0, 2 * PAGE);
 	CHECK_RET(ask("/ioasid/ioasids", NULL), 0);
-	CHECK_STR(reply, "{total:2 first:0 ioasids:{"
+	CHECK_STR(reply, "{total:2 ioasids:{"
 			 "1:{use:DPDK's memory devices:1 maps:1 mapped_bytes:8192} "
 			 "2:{use:container devices:0 maps:0 mapped_bytes:0}}}");
+	CHECK_RET(ask("/ioasid/ioasids", "2"), 0);
+	CHECK(strncmp(reply, "{total:2 ioasids:{2:{use:container ", 35) == 0);
 }
 
-/* One index over all IOASIDs, no map twice and none forgotten where one ends. */
+static void
+ioasids_come_in_pages(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < ENTRIES; i++)
+		alloc();
+	CHECK_RET(ask("/ioasid/ioasids", NULL), 0);
+	CHECK(strncmp(reply, "{total:65 next:65 ioasids:{1:{", 30) == 0);
+	CHECK_EQ(count_of("use:"), ENTRIES);
+	CHECK_RET(ask("/ioasid/ioasids", "65"), 0);
+	CHECK(strncmp(reply, "{total:65 ioasids:{65:{", 23) == 0);
+	CHECK_EQ(count_of("use:"), 1);
+	/* All of them are in the sum, too. */
+	CHECK_OK(ioasid_map(ctx, 65, VA, 0, 3 * PAGE, RW));
+	map(0, PAGE);
+	CHECK_RET(ask("/ioasid/info", NULL), 0);
+	CHECK(strstr(reply, " ioasids:65 mapped_bytes:16384}") != NULL);
+}
+
+/* Of one IOASID, no map twice and none forgotten where a page ends. */
 static void
 maps_come_in_pages(void **state)
 {
 	const uint32_t other = alloc();
 
 	(void)state;
-	for (unsigned int i = 0; i < PAGE_OF_MAPS + 2; i++)
+	for (unsigned int i = 0; i < ENTRIES + 2; i++)
 		map(i * 2 * PAGE, PAGE);
-	for (unsigned int i = 0; i < PAGE_OF_MAPS; i++)
+	for (unsigned int i = 0; i < ENTRIES; i++)
 		CHECK_OK(ioasid_map(ctx, other, VA, i * 2 * PAGE, PAGE, RW));
 	CHECK_RET(ask("/ioasid/maps", NULL), 0);
-	CHECK(strncmp(reply, "{total:130 first:0 maps:{0:{ioasid:1 iova:0x0 va:0x", 51) == 0);
-	CHECK_EQ(count_of("ioasid:1 "), PAGE_OF_MAPS);
-	CHECK_EQ(count_of("ioasid:2 "), 0);
-	CHECK_RET(ask("/ioasid/maps", "64"), 0);
-	CHECK(strstr(reply, "{total:130 first:64 maps:{64:{ioasid:1 iova:0x80000 ") != NULL);
+	CHECK(strncmp(reply, "{total:66 next:1:0x80000 maps:{0:{ioasid:1 iova:0x0 va:0x", 57) == 0);
+	CHECK_EQ(count_of("ioasid:1 "), ENTRIES);
+	/* What is unmapped before it does not move the next page. */
+	CHECK_OK(ioasid_unmap(ctx, ioas, 0, PAGE));
+	CHECK_RET(ask("/ioasid/maps", "1:0x80000"), 0);
+	CHECK(strncmp(reply, "{total:65 maps:{0:{ioasid:1 iova:0x80000 va:", 44) == 0);
 	CHECK_EQ(count_of("ioasid:1 "), 2);
-	CHECK_EQ(count_of("ioasid:2 "), PAGE_OF_MAPS - 2);
-	CHECK(strstr(reply, " 66:{ioasid:2 iova:0x0 ") != NULL);
-	CHECK_RET(ask("/ioasid/maps", "128"), 0);
-	CHECK_EQ(count_of("ioasid:"), 2);
-	CHECK(strstr(reply, " 129:{ioasid:2 iova:0x7e000 va:0x7f0000000000 bytes:4096}}}") != NULL);
-	CHECK_RET(ask("/ioasid/maps", "130"), 0);
-	CHECK_STR(reply, "{total:130 first:130 maps:{}}");
+	CHECK(strstr(reply, " 1:{ioasid:1 iova:0x82000 va:0x7f0000082000 bytes:4096}}}") != NULL);
+	CHECK_RET(ask("/ioasid/maps", "2"), 0);
+	CHECK(strncmp(reply, "{total:64 maps:{0:{ioasid:2 iova:0x0 ", 37) == 0);
+	CHECK_EQ(count_of("ioasid:2 "), ENTRIES);
+	CHECK_EQ(count_of("next:"), 0);
+	CHECK_RET(ask("/ioasid/maps", "2:516096"), 0);
+	CHECK_EQ(count_of("ioasid:2 "), 1);
+	CHECK_RET(ask("/ioasid/maps", "2:0xffffffffffffffff"), 0);
+	CHECK_STR(reply, "{total:64 maps:{}}");
+	CHECK_RET(ask("/ioasid/maps", "3"), 0);
+	CHECK_STR(reply, "{total:0 maps:{}}");
 	CHECK_RET(ask("/ioasid/maps", "4294967295"), 0);
-	CHECK_EQ(count_of("ioasid:"), 0);
+	CHECK_STR(reply, "{total:0 maps:{}}");
 }
 
 static void
 bad_arguments_are_refused(void **state)
 {
+	static const char *const lists[] = { "/ioasid/maps", "/ioasid/ioasids", "/ioasid/groups" };
 	static const char *const bad[] = { "x",  "-1",  "+1",         " 1",
 					   "1x", "1,2", "4294967296", "99999999999999999999" };
+	static const char *const bad_maps[] = { "1:x",
+						"1:-1",
+						"1: 1",
+						"1:1x",
+						"1:1:",
+						"x:1",
+						"1:1:1",
+						"4294967296:0",
+						":x",
+						"1,:2",
+						"1:0x10000000000000000" };
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		CHECK_RET(ask("/ioasid/maps", bad[i]), -EINVAL);
-	CHECK_RET(ask("/ioasid/maps", ""), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(bad); j++)
+			CHECK_RET(ask(lists[i], bad[j]), -EINVAL);
+		CHECK_RET(ask(lists[i], ""), 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad_maps); i++)
+		CHECK_RET(ask("/ioasid/maps", bad_maps[i]), -EINVAL);
+	CHECK_RET(ask("/ioasid/ioasids", "1:2"), -EINVAL);
 }
 
 int
@@ -374,8 +471,11 @@ main(void)
 		TEST_TELEMETRY(without_a_context_lists_are_empty),
 		TEST_TELEMETRY(info_sums_up),
 		TEST_TELEMETRY(devices_say_where_they_are),
+		TEST_TELEMETRY(devices_come_in_pages),
 		TEST_TELEMETRY(groups_say_who_is_at_risk),
+		TEST_TELEMETRY(groups_come_in_pages),
 		TEST_TELEMETRY(ioasids_say_what_is_in_them),
+		TEST_TELEMETRY(ioasids_come_in_pages),
 		TEST_TELEMETRY(maps_come_in_pages),
 		TEST_TELEMETRY(bad_arguments_are_refused),
 	};

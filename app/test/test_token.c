@@ -64,10 +64,10 @@ virtual_function_without_one(void **state)
 {
 	(void)state;
 	CHECK_OK(join_token(NIC0, ours));
-	CHECK_ERR(ioasid_join(ctx, fake_sysfs(), NIC1, 0, &dev), EACCES);
+	CHECK_ERR(ioasid_join(ctx, fake_sysfs(), NIC1, &dev), EKEYREJECTED);
 	CHECK_SAYS(NIC1);
 	CHECK_SAYS("virtual function");
-	CHECK_SAYS("--vfio-vf-token");
+	CHECK_SAYS("give the VF token that they share");
 	CHECK_EQ(fake_open_files(), 2);
 }
 
@@ -76,10 +76,10 @@ virtual_function_with_another(void **state)
 {
 	(void)state;
 	CHECK_OK(join_token(NIC0, ours));
-	CHECK_ERR(join_token(NIC1, other), EACCES);
+	CHECK_ERR(join_token(NIC1, other), EKEYREJECTED);
 	CHECK_SAYS(NIC1);
 	CHECK_SAYS("is not the one");
-	CHECK_SAYS("--vfio-vf-token");
+	CHECK_SAYS("give both programs the same");
 	CHECK_EQ(fake_open_files(), 2);
 }
 
@@ -91,9 +91,9 @@ physical_function_comes_back(void **state)
 	CHECK_OK(join_token(NIC0, ours));
 	ioasid_leave(dev);
 	CHECK_OK(join_token(NIC1, ours));
-	CHECK_ERR(ioasid_join(ctx, fake_sysfs(), NIC0, 0, &dev), EACCES);
-	CHECK_SAYS("--vfio-vf-token");
-	CHECK_ERR(join_token(NIC0, other), EACCES);
+	CHECK_ERR(ioasid_join(ctx, fake_sysfs(), NIC0, &dev), EKEYREJECTED);
+	CHECK_SAYS("give the VF token that they share");
+	CHECK_ERR(join_token(NIC0, other), EKEYREJECTED);
 	CHECK_SAYS("is not the one");
 	check_token(ours);
 	CHECK_OK(join_token(NIC0, ours));
@@ -145,7 +145,7 @@ static void
 without_a_token_all_is_as_before(void **state)
 {
 	(void)state;
-	CHECK_OK(ioasid_join(ctx, fake_sysfs(), NIC0, 0, &dev));
+	CHECK_OK(ioasid_join(ctx, fake_sysfs(), NIC0, &dev));
 	check_token(none);
 	CHECK_EQ(fake_count(KABI_BIND), 1);
 	CHECK(!ioasid_device_token_unchecked(dev));

@@ -67,10 +67,10 @@ def test_physical_and_virtual_function(lab, vf):
 
 def refused(vf):
     output = probe(vf)
-    assert f"{vf}: JOIN failed (Permission denied): it is a virtual function" in output
+    assert f"{vf}: JOIN failed (Key was rejected by service): it is a virtual function" in output
     assert "--vfio-vf-token UUID" in output
     output = probe(vf, "--vfio-vf-token", OTHER)
-    assert f"{vf}: JOIN failed (Permission denied): the VF token is not the one" in output
+    assert f"{vf}: JOIN failed (Key was rejected by service): the VF token is not the one" in output
 
 
 def guarded_from_stock(vf):

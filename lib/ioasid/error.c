@@ -15,7 +15,7 @@
 #include "error.h"
 #include "ioasid.h"
 
-static _Thread_local char sentence[1024];
+static _Thread_local char sentence[ERROR_SIZE];
 
 static const struct {
 	enum ioasid_call call;
@@ -67,20 +67,19 @@ static const struct {
 	  "the kernel's VFIO has no device cdevs: it needs Linux 6.6 and "
 	  "CONFIG_VFIO_DEVICE_CDEV" },
 
-	{ CALL_BIND, EACCES,
+	{ CALL_BIND, EKEYREJECTED,
 	  "it is a virtual function whose physical function is on a VFIO driver, or one whose "
-	  "virtual functions are in use: give the VF token that they share, for DPDK by "
-	  "--vfio-vf-token UUID" },
+	  "virtual functions are in use: give the VF token that they share" },
 
-	{ CALL_TOKEN, EACCES,
+	{ CALL_TOKEN, EKEYREJECTED,
 	  "the VF token is not the one that its physical function, or the users of its virtual "
-	  "functions, have set: give both programs the same, for DPDK by --vfio-vf-token UUID" },
+	  "functions, have set: give both programs the same" },
 
 	{ CALL_ATTACH, EINVAL, "has not joined, or its IOMMU group is attached to another IOASID" },
 	{ CALL_ATTACH, ENOENT, "there is no such IOASID" },
 	{ CALL_ATTACH, EADDRINUSE,
 	  "memory is mapped, or an IOVA range is promised, at addresses that its IOMMU reserves "
-	  "or cannot reach: move it, for DPDK by --base-virtaddr or --iova-mode=pa" },
+	  "or cannot reach: move it" },
 	{ CALL_ATTACH, EBUSY,
 	  "its IOMMU group is in use by another page table, or being reset: try "
 	  "again" },
@@ -108,7 +107,7 @@ static const struct {
 	{ CALL_MAP, EEXIST, "is mapped already" },
 	{ CALL_MAP, EINVAL,
 	  "is reserved, beyond what the IOMMU can address, or not a multiple of the "
-	  "page size: choose other addresses, for DPDK by --base-virtaddr" },
+	  "page size: choose other addresses" },
 	{ CALL_MAP, EADDRINUSE, "is reserved by an attached device" },
 	{ CALL_MAP, EFAULT, "is not memory of this process, or read-only, or a device's BAR" },
 	{ CALL_MAP, ENOMEM,
@@ -146,6 +145,7 @@ static const char *const call_names[] = {
 	[CALL_ALLOW] = "allow IOVA ranges",
 	[CALL_MAP_FILE] = "map",
 	[CALL_UNMAP] = "unmap",
+	[CALL_INFO] = "ask VFIO",
 	[CALL_COMPAT] = "choose for VFIO's own calls",
 };
 
@@ -183,6 +183,18 @@ error_set(int err, const char *fmt, ...)
 	vsnprintf(sentence, sizeof(sentence), fmt, ap);
 	va_end(ap);
 	return -err;
+}
+
+void
+error_save(char saved[ERROR_SIZE])
+{
+	memcpy(saved, sentence, ERROR_SIZE);
+}
+
+void
+error_restore(const char saved[ERROR_SIZE])
+{
+	memcpy(sentence, saved, ERROR_SIZE);
 }
 
 const char *

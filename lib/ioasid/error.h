@@ -19,6 +19,7 @@ enum ioasid_call {
 	CALL_MAP,       /* subject: the range */
 	CALL_MAP_FILE,  /* subject: the range */
 	CALL_UNMAP,     /* subject: the range */
+	CALL_INFO,      /* subject: BDF; any of VFIO's own about a device */
 };
 
 /*
@@ -30,5 +31,10 @@ int error_call(enum ioasid_call call, int err, const char *subject, const char *
 
 /* Set the thread's sentence. Returns -err. */
 int error_set(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* What is done in between must not replace the sentence of the call that the user made. */
+#define ERROR_SIZE 1024
+void error_save(char sentence[ERROR_SIZE]);
+void error_restore(const char sentence[ERROR_SIZE]);
 
 #endif /* IOASID_ERROR_H */

@@ -31,7 +31,7 @@ append(char *buf, size_t size, const char *fmt, ...)
 }
 
 static bool
-is_node_of_group(const struct ioasid_group *group, const char *path)
+is_node_of_group(const struct ioasid_group_info *group, const char *path)
 {
 	const size_t cdev_dir = strlen(CDEV_DIR);
 	char node[64];
@@ -50,7 +50,7 @@ is_node_of_group(const struct ioasid_group *group, const char *path)
 
 /* The first node of the group that a process has open; false: none, or may not look. */
 static bool
-process_node(const struct ioasid_group *group, const char *pid, char *node, size_t size)
+process_node(const struct ioasid_group_info *group, const char *pid, char *node, size_t size)
 {
 	char dir[64], path[PATH_MAX];
 	bool found = false;
@@ -91,7 +91,7 @@ describe_process(const char *pid, const char *node, char *buf, size_t size)
 }
 
 static void
-find_processes(const struct ioasid_group *group, char *buf, size_t size)
+find_processes(const struct ioasid_group_info *group, char *buf, size_t size)
 {
 	char node[128], self[24];
 	struct dirent *e;
@@ -109,41 +109,37 @@ find_processes(const struct ioasid_group *group, char *buf, size_t size)
 }
 
 static void
-find_drivers(const struct ioasid_group *group, char *buf, size_t size)
+find_drivers(const struct ioasid_group_info *group, char *buf, size_t size)
 {
 	for (unsigned int i = 0; i < group->nmembers; i++) {
 		const struct ioasid_member *m = &group->members[i];
 
 		/* pci-stub does no DMA, and the kernel tolerates it. */
-		if (!m->bridge && m->driver[0] != '\0' && m->cdev[0] == '\0' &&
+		if (!ioasid_is_exempt(m) && m->driver[0] != '\0' && !ioasid_is_on_vfio(m) &&
 		    strcmp(m->driver, "pci-stub") != 0)
 			append(buf, size, "%s is held by the kernel driver %s", m->bdf, m->driver);
 	}
 }
 
-/* Kernel drivers only if they are asked for. */
-static void
-describe(const char *sysfs, const char *bdf, bool drivers, char *buf, size_t size)
+void
+holder_describe(const struct ioasid_group_info *info, char *buf, size_t size)
 {
-	struct ioasid_group *group;
+	buf[0] = '\0';
+	find_drivers(info, buf, size);
+	find_processes(info, buf, size);
+}
+
+int
+ioasid_group_users(const char *devices, const char *bdf, char *buf, size_t size)
+{
+	struct ioasid_group_info *info;
+	int ret;
 
 	buf[0] = '\0';
-	if (ioasid_group_read(sysfs, bdf, &group) < 0)
-		return;
-	if (drivers)
-		find_drivers(group, buf, size);
-	find_processes(group, buf, size);
-	ioasid_group_free(group);
-}
-
-void
-holder_describe(const char *sysfs, const char *bdf, char *buf, size_t size)
-{
-	describe(sysfs, bdf, true, buf, size);
-}
-
-void
-ioasid_group_users(const char *sysfs, const char *bdf, char *buf, size_t size)
-{
-	describe(sysfs, bdf, false, buf, size);
+	ret = ioasid_group_info_read(devices, bdf, &info);
+	if (ret < 0)
+		return ret;
+	find_processes(info, buf, size);
+	ioasid_group_info_free(info);
+	return 0;
 }

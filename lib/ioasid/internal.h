@@ -3,7 +3,14 @@
 #ifndef IOASID_INTERNAL_H
 #define IOASID_INTERNAL_H
 
-/* What the files of the library know of one another. Callers hold ctx->lock. */
+/*
+ * What the files of the library know of one another.
+ *
+ * Two locks. A group's own is held for as long as the work on it takes, which may be the
+ * reset of a device. The context's is held for some instructions only: never over a system
+ * call that may wait. Who has a group's lock may take the context's, not the other way
+ * round. Lists and fields of the group change under both, so either is good for reading.
+ */
 
 #include <bsd/sys/queue.h>
 #include <bsd/sys/tree.h>
@@ -15,69 +22,176 @@
 struct map {
 	RB_ENTRY(map) entry;
 	struct ioasid_map m;
+	bool busy; /* a thread is making or removing it in the kernel */
 };
 
 RB_HEAD(map_tree, map);
 RB_PROTOTYPE(map_tree, map, entry, map_cmp)
 
-/* One IOASID: the kernel's IOAS and what is mapped in it. */
-struct space {
-	LIST_ENTRY(space) entry;
-	uint32_t id;
-	uint64_t mapped; /* bytes */
-	struct map_tree maps;
-	struct ioasid_range *allowed; /* ascending; see ioasid_allow_iovas() */
-	unsigned int nallowed;        /* 0: all */
-	unsigned int nmaps;
+/* A range that groups reserve in a space, each once. */
+struct reserved {
+	RB_ENTRY(reserved) entry;
+	struct ioasid_reserved r;
+	unsigned int group; /* one that reserves it */
+	unsigned int users; /* groups */
 };
 
+RB_HEAD(reserved_tree, reserved);
+
+/* One IOASID: the kernel's IOAS and what is mapped in it. */
+struct space {
+	RB_ENTRY(space) entry;
+	uint32_t id;
+	unsigned int busy; /* threads that are in the middle of something with it */
+	unsigned int ndevices;
+	uint64_t mapped; /* bytes */
+	unsigned int nmaps;
+	struct map_tree maps;
+	struct reserved_tree reserved; /* by the groups that are attached */
+	struct ioasid_range *allowed;  /* ascending; see ioasid_allow_iovas() */
+	unsigned int nallowed;         /* 0: all */
+};
+
+RB_HEAD(space_tree, space);
+RB_PROTOTYPE(space_tree, space, entry, space_cmp)
+
 struct ioasid_device {
-	LIST_ENTRY(ioasid_device) entry;
+	RB_ENTRY(ioasid_device) entry; /* of the context's, by BDF */
+	LIST_ENTRY(ioasid_device) in_group;
 	struct ioasid_ctx *ctx;
-	int fd;
+	struct ioasid_group *group;
+	int fd; /* -1 in a context without /dev/ioasid */
 	uint32_t devid;
 	unsigned int flags;
 	bool token_unchecked;
+	bool held;           /* nobody uses it, it only joined */
+	bool yields;         /* somebody wants it back */
+	struct space *space; /* NULL: not attached, or a context without IOASIDs */
+	bool attached;
 	char bdf[IOASID_BDF_SIZE];
 	char cdev[IOASID_CDEV_SIZE];
-	char *sysfs;
-	/* As read at the last ATTACH: its reserved regions bind the space. */
-	struct ioasid_group *group;
-	struct space *space; /* NULL: not attached */
 };
+
+RB_HEAD(device_tree, ioasid_device);
+RB_PROTOTYPE(device_tree, ioasid_device, entry, device_cmp)
+
+struct ioasid_group {
+	RB_ENTRY(ioasid_group) entry; /* of the context's, by number */
+	struct ioasid_ctx *ctx;
+	unsigned int number;
+	char *directory;   /* of devices, from which sysfs has the group */
+	unsigned int refs; /* devices, opens, and threads that look at it */
+	pthread_mutex_t lock;
+
+	LIST_HEAD(, ioasid_device) devices; /* that have joined */
+	unsigned int opens;                 /* ioasid_group_open() */
+	struct ioasid_group_info *info;     /* as last read; NULL: not yet */
+	bool attached;                      /* one of its devices is, so the kernel has all there */
+	struct space *space;                /* where */
+	struct space *home;                 /* where it is bound, NULL: nowhere */
+	bool gone;     /* its number is nobody's any more, or another's: out of the tree */
+	bool accepted; /* the risk, by the device that was attached */
+	char *told;    /* BDFs at risk, as last reported; NULL: none */
+	LIST_ENTRY(ioasid_group) risky; /* of those that have been told something */
+	bool waits; /* a device has come that may be a named one: the next ATTACH joins it */
+	LIST_ENTRY(ioasid_group) waiting;
+	bool dirty; /* something happened: whoever unlocks it, or next locks it, looks */
+};
+
+RB_HEAD(group_tree, ioasid_group);
+RB_PROTOTYPE(group_tree, ioasid_group, entry, group_cmp)
 
 struct ioasid_ctx {
-	int fd;
+	int fd; /* -1: the group rule only */
 	char *path;
 	bool has_map_file; /* IOMMU_IOAS_MAP_FILE */
+	struct ioasid_policy policy;
 	pthread_mutex_t lock;
-	LIST_HEAD(, space) spaces;
-	LIST_HEAD(, ioasid_device) devices;
+	struct space_tree spaces;
+	struct device_tree devices;
+	struct group_tree groups;
+	LIST_HEAD(, ioasid_group) risky;
+	LIST_HEAD(, ioasid_group) waiting;
+	unsigned int nspaces, ndevices, ngroups;
 };
 
-/* space.c */
+/* space.c; under the context's lock */
 struct space *space_find(struct ioasid_ctx *ctx, uint32_t ioasid);
-/* End an object of the kernel's, an IOAS or a page table: 0 or -errno, without a sentence. */
+/* An IOAS of the kernel's that no list knows: 0 or -errno, without a sentence. */
+int space_new_object(struct ioasid_ctx *ctx, uint32_t *id);
 int space_destroy_object(struct ioasid_ctx *ctx, uint32_t id);
 
-/* device.c */
-struct ioasid_device *device_find(struct ioasid_ctx *ctx, const char *bdf);
-/* leave with the lock held */
-void device_drop(struct ioasid_device *dev);
+/* reserved.c; under the context's lock */
+/* Enter what a group reserves: 0; -ENOMEM with nothing entered. */
+int reserved_add(struct space *space, const struct ioasid_group_info *info);
+void reserved_remove(struct space *space, const struct ioasid_group_info *info);
+void reserved_forget_all(struct space *space);
+/* What a range touches, or NULL. */
+const struct reserved *reserved_find(struct space *space, uint64_t iova, uint64_t last);
+const struct reserved *reserved_next(struct space *space, const struct reserved *r);
+
+/* device.c: a device's node. They fill in a device that no list knows yet, or no more. */
+int device_open(struct ioasid_device *dev, const struct ioasid_member *m,
+		const struct ioasid_join_how *how);
+void device_close(struct ioasid_device *dev);
+/* ATTACH and DETACH by the kernel alone, without a sentence: 0 or -errno. */
+int device_attach(struct ioasid_device *dev, uint32_t ioas);
+int device_detach(struct ioasid_device *dev);
+
+/* vfio.c */
+/* Make a device that nobody uses harmless: no DMA, no interrupts, reset. 0 or -errno. */
+int vfio_quiesce(struct ioasid_device *dev);
 
 /* group.c */
-/* The name of a device's cdev in sysfs: 0, or -ENOENT: not on a VFIO driver. */
-int group_read_cdev(const char *sysfs, const char *bdf, char cdev[IOASID_CDEV_SIZE]);
+void group_lock(struct ioasid_group *group);
+/* Sees to what has happened to the group meanwhile. */
+void group_unlock(struct ioasid_group *group);
+struct ioasid_device *device_find(struct ioasid_ctx *ctx, const char *bdf);
+/* Join a member, for its own use or for its group's; under the group's lock. */
+int group_join(struct ioasid_group *group, const struct ioasid_member *m,
+	       const struct ioasid_join_how *how, struct ioasid_device **dev);
+/* The device really leaves. */
+void group_drop(struct ioasid_device *dev);
+/* Whether a device is in use; not counting one, which may be NULL. */
+bool group_used(const struct ioasid_group *group, const struct ioasid_device *but);
+/* End every group of a context that is closed. */
+void group_end_all(struct ioasid_ctx *ctx);
 
-/* Whether a reserved region really may not be mapped. */
-bool group_reserves(const struct ioasid_reserved *r);
+/* rule.c; under the group's lock */
+/* Read the group anew. */
+int rule_read(struct ioasid_group *group);
+/* Join the members that the user named; those that cannot are reported. */
+void rule_join_named(struct ioasid_group *group);
+/* Whether the group may be attached for a device that accepts its risk or not: 0; -EPERM. */
+int rule_decide(struct ioasid_group *group, const struct ioasid_device *dev, bool accepted);
+/* Report that it is attached now. */
+void rule_welcome(struct ioasid_group *group, const struct ioasid_device *dev);
+/* Report that it may not be. */
+void rule_refuse(struct ioasid_group *group, const struct ioasid_device *dev);
+/* Report what is at risk in a group that is attached, if that is news. */
+void rule_tell(struct ioasid_group *group, const struct ioasid_device *dev);
+/* What was told is no news no more. */
+void rule_forget(struct ioasid_group *group);
+/* Something happened to the group: look, and tell. */
+void rule_look(struct ioasid_group *group);
+/* Whether a device is at risk that could join. */
+bool rule_may_join(const struct ioasid_group *group);
+
+/* attach.c; under the group's lock */
+/* ATTACH under the rule; dev: on whose behalf. */
+int attach_group(struct ioasid_group *group, const struct ioasid_device *dev, uint32_t ioasid);
+/* Join, and attach, what is named by now. */
+void attach_named(struct ioasid_group *group);
+int attach_detach_group(struct ioasid_group *group);
+/* A device alone: it is about to leave, or its group is. */
+void attach_detach_device(struct ioasid_device *dev);
 
 /* holder.c */
 /*
- * Who keeps the group of a device from being joined: members on kernel drivers, then
- * processes that have one of its nodes open. "" if nobody was found.
+ * Who keeps a group from being joined: members on kernel drivers, then processes that have
+ * one of its nodes open. "" if nobody was found.
  */
-void holder_describe(const char *sysfs, const char *bdf, char *buf, size_t size);
+void holder_describe(const struct ioasid_group_info *info, char *buf, size_t size);
 
 /* given.c */
 /*
@@ -88,7 +202,7 @@ int given_adopt(int fd, const char *what);
 /* What /proc calls an fd, "/dev/null"; "?" if it cannot be told. */
 const char *given_name(int fd, char *buf, size_t size);
 
-/* map.c */
+/* map.c; under the context's lock */
 struct map *map_first(struct space *space, uint64_t iova, uint64_t last);
 /* forget all maps of a space that is about to be destroyed */
 void map_forget_all(struct space *space);
@@ -96,8 +210,10 @@ void map_forget_all(struct space *space);
 /* range.c */
 /* Whether a map would be within the ranges that the IOASID was given: 0 or -EADDRNOTAVAIL. */
 int range_check_allowed(const struct space *space, uint64_t iova, uint64_t last);
-
-/* What of a space a device cannot reach, and what it can, in words; "" if all is well. */
+/*
+ * What of a space a device cannot reach that was refused there, and what it can, in words;
+ * "" if that cannot be told.
+ */
 void range_describe_misfit(struct ioasid_device *dev, struct space *space, char *buf, size_t size);
 
 #endif /* IOASID_INTERNAL_H */

@@ -25,7 +25,6 @@
 #define KABI_MAP         KABI_IOMMUFD(0x5)
 #define KABI_UNMAP       KABI_IOMMUFD(0x6)
 #define KABI_VFIO_IOAS   KABI_IOMMUFD(0x8)
-#define KABI_HWPT_ALLOC  KABI_IOMMUFD(0x9)
 #define KABI_MAP_FILE    KABI_IOMMUFD(0xf) /* Linux 6.13 */
 
 /* On a VFIO device cdev. */
@@ -65,16 +64,6 @@ struct kabi_allow_iovas {
 	uint32_t num_iovas;
 	uint32_t reserved;
 	uint64_t allowed_iovas;
-};
-
-/* As of Linux 6.6; longer since. */
-struct kabi_hwpt_alloc {
-	uint32_t size;
-	uint32_t flags;
-	uint32_t dev_id;
-	uint32_t pt_id;
-	uint32_t out_hwpt_id;
-	uint32_t reserved;
 };
 
 #define KABI_MAP_FIXED_IOVA (1u << 0)

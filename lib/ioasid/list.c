@@ -6,181 +6,118 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
 #include "internal.h"
 
-static int
-compare_ioasids(const void *a, const void *b)
+static void
+set_total(unsigned int *total, unsigned int n)
 {
-	const struct ioasid_info *one = a, *other = b;
-
-	return (one->ioasid > other->ioasid) - (one->ioasid < other->ioasid);
+	if (total != NULL)
+		*total = n;
 }
 
-static int
-compare_devices(const void *a, const void *b)
+unsigned int
+ioasid_list(struct ioasid_ctx *ctx, uint32_t from, struct ioasid_info *list, unsigned int room,
+	    unsigned int *total)
 {
-	const struct ioasid_device_info *one = a, *other = b;
-
-	return strcmp(one->bdf, other->bdf);
-}
-
-static unsigned int
-count_attached(const struct ioasid_ctx *ctx, const struct space *space)
-{
-	const struct ioasid_device *dev;
+	struct space *space, key = { .id = from };
 	unsigned int n = 0;
 
-	LIST_FOREACH(dev, &ctx->devices, entry)
-		n += dev->space == space;
-	return n;
-}
-
-static struct ioasid_info *
-copy_ioasids(const struct ioasid_ctx *ctx, unsigned int *count)
-{
-	const struct space *space;
-	struct ioasid_info *list;
-	unsigned int n = 0;
-
-	LIST_FOREACH(space, &ctx->spaces, entry)
-		n++;
-	*count = n;
-	list = calloc(n + 1, sizeof(*list));
-	if (list == NULL)
-		return NULL;
-	n = 0;
-	LIST_FOREACH(space, &ctx->spaces, entry)
+	pthread_mutex_lock(&ctx->lock);
+	set_total(total, ctx->nspaces);
+	for (space = RB_NFIND(space_tree, &ctx->spaces, &key); space != NULL && n < room;
+	     space = RB_NEXT(space_tree, &ctx->spaces, space))
 		list[n++] = (struct ioasid_info){
 			.ioasid = space->id,
-			.ndevices = count_attached(ctx, space),
+			.ndevices = space->ndevices,
 			.nmaps = space->nmaps,
 			.mapped = space->mapped,
 		};
-	return list;
-}
-
-int
-ioasid_list(struct ioasid_ctx *ctx, struct ioasid_info **list, unsigned int *count)
-{
-	pthread_mutex_lock(&ctx->lock);
-	*list = copy_ioasids(ctx, count);
 	pthread_mutex_unlock(&ctx->lock);
-	if (*list == NULL)
-		return error_set(ENOMEM, "%s: out of memory", ctx->path);
-	qsort(*list, *count, sizeof(**list), compare_ioasids);
-	return 0;
+	return n;
 }
 
-static struct ioasid_device_info *
-copy_devices(const struct ioasid_ctx *ctx, unsigned int *count)
+static void
+describe(const struct ioasid_device *dev, struct ioasid_device_info *info)
 {
-	const struct ioasid_device *dev;
-	struct ioasid_device_info *list, *info;
+	const struct space *space = dev->group->space;
+
+	memcpy(info->bdf, dev->bdf, sizeof(info->bdf));
+	memcpy(info->cdev, dev->cdev, sizeof(info->cdev));
+	info->id = dev->devid;
+	info->group = dev->group->number;
+	info->ioasid = space != NULL ? space->id : 0;
+	info->held = dev->held;
+}
+
+unsigned int
+ioasid_list_devices(struct ioasid_ctx *ctx, const char *from, struct ioasid_device_info *list,
+		    unsigned int room, unsigned int *total)
+{
+	struct ioasid_device *dev, key = { .bdf = "" };
 	unsigned int n = 0;
 
-	LIST_FOREACH(dev, &ctx->devices, entry)
-		n++;
-	*count = n;
-	list = calloc(n + 1, sizeof(*list));
-	if (list == NULL)
+	strncat(key.bdf, from, sizeof(key.bdf) - 1);
+	pthread_mutex_lock(&ctx->lock);
+	set_total(total, ctx->ndevices);
+	for (dev = RB_NFIND(device_tree, &ctx->devices, &key); dev != NULL && n < room;
+	     dev = RB_NEXT(device_tree, &ctx->devices, dev))
+		describe(dev, &list[n++]);
+	pthread_mutex_unlock(&ctx->lock);
+	return n;
+}
+
+int
+ioasid_find_device(struct ioasid_ctx *ctx, const char *bdf, struct ioasid_device_info *info)
+{
+	struct ioasid_device *dev;
+
+	pthread_mutex_lock(&ctx->lock);
+	dev = device_find(ctx, bdf);
+	if (dev != NULL)
+		describe(dev, info);
+	pthread_mutex_unlock(&ctx->lock);
+	return dev != NULL ? 0 : -ENOENT;
+}
+
+static void *
+copy_array(const void *from, size_t count, size_t size)
+{
+	void *to = calloc(count + 1, size);
+
+	if (to != NULL && count > 0)
+		memcpy(to, from, count * size);
+	return to;
+}
+
+static struct ioasid_group_info *
+copy_info(const struct ioasid_group_info *from)
+{
+	struct ioasid_group_info *info = copy_array(from, 1, sizeof(*from));
+
+	if (info == NULL)
 		return NULL;
-	info = list;
-	LIST_FOREACH(dev, &ctx->devices, entry) {
-		strcpy(info->bdf, dev->bdf);
-		strcpy(info->cdev, dev->cdev);
-		info->id = dev->devid;
-		info->group = dev->group->number;
-		info->ioasid = dev->space != NULL ? dev->space->id : 0;
-		info++;
+	info->members = copy_array(from->members, from->nmembers, sizeof(*from->members));
+	info->reserved = copy_array(from->reserved, from->nreserved, sizeof(*from->reserved));
+	if (info->members == NULL || info->reserved == NULL) {
+		ioasid_group_info_free(info);
+		return NULL;
 	}
-	return list;
+	return info;
 }
 
-int
-ioasid_list_devices(struct ioasid_ctx *ctx, struct ioasid_device_info **list, unsigned int *count)
+unsigned int
+ioasid_list_groups(struct ioasid_ctx *ctx, unsigned int from, struct ioasid_group_info **list,
+		   unsigned int room, unsigned int *total)
 {
-	pthread_mutex_lock(&ctx->lock);
-	*list = copy_devices(ctx, count);
-	pthread_mutex_unlock(&ctx->lock);
-	if (*list == NULL)
-		return error_set(ENOMEM, "%s: out of memory", ctx->path);
-	qsort(*list, *count, sizeof(**list), compare_devices);
-	return 0;
-}
-
-static int
-compare_groups(const void *a, const void *b)
-{
-	const struct ioasid_group *const *one = a, *const *other = b;
-
-	return ((*one)->number > (*other)->number) - ((*one)->number < (*other)->number);
-}
-
-static bool
-is_listed(struct ioasid_group *const *list, unsigned int count, unsigned int number)
-{
-	for (unsigned int i = 0; i < count; i++)
-		if (list[i]->number == number)
-			return true;
-	return false;
-}
-
-/* One for each device at most; `list` has room for them. */
-static int
-read_groups(const struct ioasid_ctx *ctx, struct ioasid_group **list, unsigned int *count)
-{
-	const struct ioasid_device *dev;
-	int ret;
-
-	LIST_FOREACH(dev, &ctx->devices, entry) {
-		if (is_listed(list, *count, dev->group->number))
-			continue;
-		ret = ioasid_group_read(dev->sysfs, dev->bdf, &list[*count]);
-		if (ret == -ENOMEM)
-			return ret;
-		if (ret == 0)
-			(*count)++;
-	}
-	return 0;
-}
-
-static int
-list_groups(const struct ioasid_ctx *ctx, struct ioasid_group ***list, unsigned int *count)
-{
-	const struct ioasid_device *dev;
-	unsigned int room = 0;
-	int ret;
-
-	LIST_FOREACH(dev, &ctx->devices, entry)
-		room++;
-	*count = 0;
-	*list = calloc(room + 1, sizeof(**list));
-	if (*list == NULL)
-		return error_set(ENOMEM, "%s: out of memory", ctx->path);
-	ret = read_groups(ctx, *list, count);
-	if (ret < 0)
-		ioasid_list_groups_free(*list, *count);
-	return ret;
-}
-
-int
-ioasid_list_groups(struct ioasid_ctx *ctx, struct ioasid_group ***list, unsigned int *count)
-{
-	int ret;
+	struct ioasid_group *group, key = { .number = from };
+	unsigned int n = 0;
 
 	pthread_mutex_lock(&ctx->lock);
-	ret = list_groups(ctx, list, count);
+	set_total(total, ctx->ngroups);
+	for (group = RB_NFIND(group_tree, &ctx->groups, &key); group != NULL && n < room;
+	     group = RB_NEXT(group_tree, &ctx->groups, group))
+		if (group->info != NULL)
+			list[n++] = copy_info(group->info);
 	pthread_mutex_unlock(&ctx->lock);
-	if (ret == 0)
-		qsort(*list, *count, sizeof(**list), compare_groups);
-	return ret;
-}
-
-void
-ioasid_list_groups_free(struct ioasid_group **list, unsigned int count)
-{
-	for (unsigned int i = 0; i < count; i++)
-		ioasid_group_free(list[i]);
-	free(list);
+	return n;
 }

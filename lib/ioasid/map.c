@@ -68,43 +68,18 @@ map_forget_all(struct space *space)
 		map_remove(space, map);
 }
 
-/* The reserved region of a group that a range touches, or NULL. */
-static const struct ioasid_reserved *
-find_reserved(const struct ioasid_group *group, uint64_t iova, uint64_t last)
-{
-	for (unsigned int i = 0; i < group->nreserved; i++) {
-		const struct ioasid_reserved *r = &group->reserved[i];
-
-		if (group_reserves(r) && iova <= r->range.last && last >= r->range.start)
-			return r;
-	}
-	return NULL;
-}
-
-/*
- * The kernel knows the reserved regions of attached devices only; those of the other
- * members of their groups are just as unusable.
- */
 static int
-check_reserved(struct ioasid_ctx *ctx, const struct space *space, uint64_t iova, uint64_t last)
+check_reserved(struct space *space, uint64_t iova, uint64_t last)
 {
-	const struct ioasid_reserved *r;
-	struct ioasid_device *dev;
+	const struct reserved *res = reserved_find(space, iova, last);
 
-	LIST_FOREACH(dev, &ctx->devices, entry) {
-		if (dev->space != space)
-			continue;
-		r = find_reserved(dev->group, iova, last);
-		if (r != NULL)
-			return error_set(EADDRINUSE,
-					 "IOVA 0x%" PRIx64 "-0x%" PRIx64
-					 " touches the reserved region 0x%" PRIx64 "-0x%" PRIx64
-					 " (%s) of IOMMU group %u of %s: use other addresses, "
-					 "for DPDK by --base-virtaddr",
-					 iova, last, r->range.start, r->range.last, r->type,
-					 dev->group->number, dev->bdf);
-	}
-	return 0;
+	if (res == NULL)
+		return 0;
+	return error_set(EADDRINUSE,
+			 "IOVA 0x%" PRIx64 "-0x%" PRIx64 " touches the reserved region 0x%" PRIx64
+			 "-0x%" PRIx64 " (%s) of IOMMU group %u: use other addresses",
+			 iova, last, res->r.range.start, res->r.range.last, res->r.type,
+			 res->group);
 }
 
 /* What is asked to be mapped, and where the memory comes from. */
@@ -194,8 +169,10 @@ map_file(struct ioasid_ctx *ctx, const struct space *space, const struct request
 	return ioasid_sys->ioctl(ctx->fd, KABI_MAP_FILE, &arg);
 }
 
+/* mapped: bytes in the IOASID so far */
 static int
-map_kernel(struct ioasid_ctx *ctx, struct space *space, const struct request *req)
+map_kernel(struct ioasid_ctx *ctx, const struct space *space, const struct request *req,
+	   uint64_t mapped)
 {
 	char subject[128], memlock[128];
 	int ret;
@@ -204,7 +181,7 @@ map_kernel(struct ioasid_ctx *ctx, struct space *space, const struct request *re
 	if (ret >= 0)
 		return 0;
 	describe(subject, sizeof(subject), req);
-	describe_memlock(memlock, sizeof(memlock), space->mapped, req->m.length);
+	describe_memlock(memlock, sizeof(memlock), mapped, req->m.length);
 	return error_call(is_file(req) ? CALL_MAP_FILE : CALL_MAP, ret, subject,
 			  ret == -ENOMEM ? memlock : NULL);
 }
@@ -230,7 +207,16 @@ check_request(const struct request *req)
 }
 
 static int
-check_free(struct ioasid_ctx *ctx, struct space *space, const struct ioasid_map *m)
+being_changed(const struct map *map)
+{
+	return error_set(EBUSY,
+			 "the map at IOVA 0x%" PRIx64 "-0x%" PRIx64
+			 " is being made or removed by another thread: try again",
+			 map->m.iova, map_last(map));
+}
+
+static int
+check_free(struct space *space, const struct ioasid_map *m)
 {
 	const struct map *map;
 	uint64_t last;
@@ -242,55 +228,83 @@ check_free(struct ioasid_ctx *ctx, struct space *space, const struct ioasid_map 
 				 ": empty, or beyond the end of the address space",
 				 m->iova, m->length);
 	map = map_first(space, m->iova, last);
+	if (map != NULL && map->busy)
+		return being_changed(map);
 	if (map != NULL)
 		return error_set(EEXIST,
 				 "IOVA 0x%" PRIx64 "-0x%" PRIx64 " overlaps the map 0x%" PRIx64
 				 "-0x%" PRIx64 " (VA 0x%" PRIx64 "): unmap that first",
 				 m->iova, last, map->m.iova, map_last(map), map->m.va);
 	ret = range_check_allowed(space, m->iova, last);
-	return ret < 0 ? ret : check_reserved(ctx, space, m->iova, last);
+	return ret < 0 ? ret : check_reserved(space, m->iova, last);
 }
 
+/* Take the place of a map that is about to be made; under the lock. */
 static int
-map_add(struct ioasid_ctx *ctx, struct space *space, const struct request *req)
+map_enter(struct ioasid_ctx *ctx, uint32_t ioasid, struct map *map, struct space **space)
 {
-	struct map *map;
-	int ret = check_request(req);
+	int ret;
 
-	if (ret == 0)
-		ret = check_free(ctx, space, &req->m);
+	*space = space_find(ctx, ioasid);
+	if (*space == NULL)
+		return error_set(ENOENT, "map: no IOASID %" PRIu32, ioasid);
+	ret = check_free(*space, &map->m);
 	if (ret < 0)
 		return ret;
+	RB_INSERT(map_tree, &(*space)->maps, map);
+	(*space)->nmaps++;
+	(*space)->mapped += map->m.length;
+	(*space)->busy++;
+	return 0;
+}
 
-	map = malloc(sizeof(*map));
-	if (map == NULL)
-		return error_set(ENOMEM, "map of IOVA 0x%" PRIx64 ": out of memory", req->m.iova);
-	ret = map_kernel(ctx, space, req);
+/* Made, or not. */
+static void
+map_settle(struct ioasid_ctx *ctx, struct space *space, struct map *map, bool made)
+{
+	pthread_mutex_lock(&ctx->lock);
+	space->busy--;
+	map->busy = false;
+	if (!made)
+		map_remove(space, map);
+	pthread_mutex_unlock(&ctx->lock);
+}
+
+/* The kernel pins pages meanwhile, which may take long: so without the lock. */
+static int
+map_make(struct ioasid_ctx *ctx, uint32_t ioasid, const struct request *req, struct map *map)
+{
+	struct space *space;
+	uint64_t mapped = 0;
+	int ret;
+
+	pthread_mutex_lock(&ctx->lock);
+	ret = map_enter(ctx, ioasid, map, &space);
+	if (ret == 0)
+		mapped = space->mapped - map->m.length;
+	pthread_mutex_unlock(&ctx->lock);
 	if (ret < 0) {
 		free(map);
 		return ret;
 	}
-	map->m = req->m;
-	space->mapped += req->m.length;
-	space->nmaps++;
-	RB_INSERT(map_tree, &space->maps, map);
-	return 0;
+	ret = map_kernel(ctx, space, req, mapped);
+	map_settle(ctx, space, map, ret == 0);
+	return ret;
 }
 
 static int
 map_request(struct ioasid_ctx *ctx, uint32_t ioasid, const struct request *req)
 {
-	struct space *space;
-	int ret;
+	struct map *map;
+	int ret = check_request(req);
 
-	pthread_mutex_lock(&ctx->lock);
-	space = space_find(ctx, ioasid);
-	if (space == NULL)
-		ret = error_set(ENOENT, "map: no IOASID %" PRIu32, ioasid);
-	else
-		ret = map_add(ctx, space, req);
-	pthread_mutex_unlock(&ctx->lock);
-	return ret;
+	if (ret < 0)
+		return ret;
+	map = malloc(sizeof(*map));
+	if (map == NULL)
+		return error_set(ENOMEM, "map of IOVA 0x%" PRIx64 ": out of memory", req->m.iova);
+	*map = (struct map){ .m = req->m, .busy = true };
+	return map_make(ctx, ioasid, req, map);
 }
 
 int
@@ -334,6 +348,8 @@ check_whole(struct space *space, uint64_t iova, uint64_t last)
 	uint64_t next = iova;
 
 	while (map != NULL && map->m.iova <= last) {
+		if (map->busy)
+			return being_changed(map);
 		if (map->m.iova < iova || map_last(map) > last)
 			return error_set(EINVAL,
 					 "unmap of IOVA 0x%" PRIx64 "-0x%" PRIx64
@@ -354,7 +370,7 @@ check_whole(struct space *space, uint64_t iova, uint64_t last)
 }
 
 static int
-map_del(struct ioasid_ctx *ctx, struct space *space, uint64_t iova, uint64_t length)
+unmap_kernel(struct ioasid_ctx *ctx, const struct space *space, uint64_t iova, uint64_t length)
 {
 	struct kabi_unmap arg = {
 		.size = sizeof(arg),
@@ -363,7 +379,55 @@ map_del(struct ioasid_ctx *ctx, struct space *space, uint64_t iova, uint64_t len
 		.length = length,
 	};
 	char subject[96];
+	int ret = ioasid_sys->ioctl(ctx->fd, KABI_UNMAP, &arg);
+
+	if (ret >= 0)
+		return 0;
+	snprintf(subject, sizeof(subject), "IOVA 0x%" PRIx64 "-0x%" PRIx64, iova,
+		 iova + (length - 1));
+	return error_call(CALL_UNMAP, ret, subject, NULL);
+}
+
+/* The maps in a range, which nobody else touches until they are settled; under the lock. */
+static int
+unmap_enter(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t iova, uint64_t last,
+	    struct space **space)
+{
 	struct map *map;
+	int ret;
+
+	*space = space_find(ctx, ioasid);
+	if (*space == NULL)
+		return error_set(ENOENT, "unmap: no IOASID %" PRIu32, ioasid);
+	ret = check_whole(*space, iova, last);
+	if (ret < 0)
+		return ret;
+	for (map = map_first(*space, iova, last); map != NULL && map->m.iova <= last;
+	     map = RB_NEXT(map_tree, &(*space)->maps, map))
+		map->busy = true;
+	(*space)->busy++;
+	return 0;
+}
+
+/* Gone, or still there. */
+static void
+unmap_settle(struct space *space, uint64_t iova, uint64_t last, bool gone)
+{
+	struct map *map, *next;
+
+	space->busy--;
+	for (map = map_first(space, iova, last); map != NULL && map->m.iova <= last; map = next) {
+		next = RB_NEXT(map_tree, &space->maps, map);
+		map->busy = false;
+		if (gone)
+			map_remove(space, map);
+	}
+}
+
+int
+ioasid_unmap(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t iova, uint64_t length)
+{
+	struct space *space;
 	uint64_t last;
 	int ret;
 
@@ -372,33 +436,27 @@ map_del(struct ioasid_ctx *ctx, struct space *space, uint64_t iova, uint64_t len
 				 "unmap of IOVA 0x%" PRIx64 " length 0x%" PRIx64
 				 ": empty, or beyond the end of the address space",
 				 iova, length);
-	ret = check_whole(space, iova, last);
+	pthread_mutex_lock(&ctx->lock);
+	ret = unmap_enter(ctx, ioasid, iova, last, &space);
+	pthread_mutex_unlock(&ctx->lock);
 	if (ret < 0)
 		return ret;
-	ret = ioasid_sys->ioctl(ctx->fd, KABI_UNMAP, &arg);
-	if (ret < 0) {
-		snprintf(subject, sizeof(subject), "IOVA 0x%" PRIx64 "-0x%" PRIx64, iova, last);
-		return error_call(CALL_UNMAP, ret, subject, NULL);
-	}
-	while ((map = map_first(space, iova, last)) != NULL)
-		map_remove(space, map);
-	return 0;
-}
-
-int
-ioasid_unmap(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t iova, uint64_t length)
-{
-	struct space *space;
-	int ret;
-
+	ret = unmap_kernel(ctx, space, iova, length);
 	pthread_mutex_lock(&ctx->lock);
-	space = space_find(ctx, ioasid);
-	if (space == NULL)
-		ret = error_set(ENOENT, "unmap: no IOASID %" PRIu32, ioasid);
-	else
-		ret = map_del(ctx, space, iova, length);
+	unmap_settle(space, iova, last, ret == 0);
 	pthread_mutex_unlock(&ctx->lock);
 	return ret;
+}
+
+/* One that is being made or removed is none. */
+static struct map *
+first_settled(struct space *space, uint64_t iova, uint64_t last)
+{
+	struct map *map = map_first(space, iova, last);
+
+	while (map != NULL && map->busy)
+		map = RB_NEXT(map_tree, &space->maps, map);
+	return map != NULL && map->m.iova <= last ? map : NULL;
 }
 
 int
@@ -413,34 +471,27 @@ ioasid_find_map(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t iova, uint64_t
 		return -EINVAL;
 	pthread_mutex_lock(&ctx->lock);
 	space = space_find(ctx, ioasid);
-	map = space != NULL ? map_first(space, iova, last) : NULL;
+	map = space != NULL ? first_settled(space, iova, last) : NULL;
 	if (map != NULL)
 		*out = map->m;
 	pthread_mutex_unlock(&ctx->lock);
 	return map != NULL ? 0 : -ENOENT;
 }
 
-int
-ioasid_list_maps(struct ioasid_ctx *ctx, uint32_t ioasid, unsigned int first,
-		 struct ioasid_map *maps, unsigned int *count)
+unsigned int
+ioasid_list_maps(struct ioasid_ctx *ctx, uint32_t ioasid, uint64_t from, struct ioasid_map *maps,
+		 unsigned int room)
 {
-	const unsigned int room = *count;
+	struct map *map, key = { .m.iova = from };
 	struct space *space;
-	struct map *map;
-	unsigned int i = 0;
+	unsigned int n = 0;
 
-	*count = 0;
 	pthread_mutex_lock(&ctx->lock);
 	space = space_find(ctx, ioasid);
-	if (space != NULL) {
-		RB_FOREACH(map, map_tree, &space->maps)
-		{
-			if (*count == room)
-				break;
-			if (i++ >= first)
-				maps[(*count)++] = map->m;
-		}
-	}
+	map = space != NULL ? RB_NFIND(map_tree, &space->maps, &key) : NULL;
+	for (; map != NULL && n < room; map = RB_NEXT(map_tree, &space->maps, map))
+		if (!map->busy)
+			maps[n++] = map->m;
 	pthread_mutex_unlock(&ctx->lock);
-	return space != NULL ? 0 : -ENOENT;
+	return n;
 }

@@ -12,6 +12,7 @@
 #include "internal.h"
 #include "kernel_abi.h"
 #include "sys.h"
+#include "sysfs.h"
 
 struct list {
 	struct ioasid_range *ranges;
@@ -67,25 +68,6 @@ no_memory(void)
 	return error_set(ENOMEM, "IOVA ranges: out of memory");
 }
 
-int
-ioasid_iova_ranges(struct ioasid_ctx *ctx, uint32_t ioasid, struct ioasid_range **out,
-		   unsigned int *count)
-{
-	struct list list;
-	char subject[32];
-	int ret = read_ranges(ctx, ioasid, &list);
-
-	if (ret == -ENOMEM)
-		return no_memory();
-	if (ret < 0) {
-		snprintf(subject, sizeof(subject), "IOASID %" PRIu32, ioasid);
-		return error_call(CALL_RANGES, ret, subject, NULL);
-	}
-	*out = list.ranges;
-	*count = list.count;
-	return 0;
-}
-
 /* ---- allowed ranges */
 
 static int
@@ -133,8 +115,7 @@ range_check_allowed(const struct space *space, uint64_t iova, uint64_t last)
 	return error_set(EADDRNOTAVAIL,
 			 "IOVA 0x%" PRIx64 "-0x%" PRIx64 " is not within the IOVA range 0x%" PRIx64
 			 "-0x%" PRIx64 "%s that IOASID %" PRIu32
-			 " was given: use other addresses, for DPDK by "
-			 "--base-virtaddr, or give it another range",
+			 " was given: use other addresses, or give it another range",
 			 iova, last, allowed.ranges[0].start, allowed.ranges[0].last,
 			 allowed.count > 1 ? " or another" : "", space->id);
 }
@@ -211,7 +192,7 @@ ioasid_allow_iovas(struct ioasid_ctx *ctx, uint32_t ioasid, const struct ioasid_
 	return ret;
 }
 
-/* ---- what a device could use */
+/* ---- what can be mapped */
 
 /* The part of a range that is within another; false: none is. */
 static bool
@@ -253,54 +234,135 @@ list_remove(struct list *list, const struct ioasid_range *r)
 }
 
 /*
- * The kernel tells what an IOMMU can address only of an IOAS that has a page table. One
- * of its own, empty and never attached to, has it for the moment of the question.
+ * What the kernel does not tell: regions of members that have not joined; and the ranges
+ * that the IOASID was given.
  */
 static int
-query_device(struct ioasid_device *dev, struct list *list)
+narrow(struct ioasid_ctx *ctx, uint32_t ioasid, struct list *list)
 {
-	struct kabi_ioas_alloc alloc = { .size = sizeof(alloc) };
-	struct kabi_hwpt_alloc hwpt = { .size = sizeof(hwpt), .dev_id = dev->devid };
-	struct ioasid_ctx *ctx = dev->ctx;
-	int ret = ioasid_sys->ioctl(ctx->fd, KABI_IOAS_ALLOC, &alloc);
+	const struct reserved *r = NULL;
+	struct space *space;
+	int ret = 0;
 
-	if (ret < 0)
-		return ret;
-	hwpt.pt_id = alloc.out_ioas_id;
-	ret = ioasid_sys->ioctl(ctx->fd, KABI_HWPT_ALLOC, &hwpt);
-	if (ret >= 0) {
-		ret = read_ranges(ctx, alloc.out_ioas_id, list);
-		space_destroy_object(ctx, hwpt.out_hwpt_id);
-	}
-	space_destroy_object(ctx, alloc.out_ioas_id);
+	pthread_mutex_lock(&ctx->lock);
+	space = space_find(ctx, ioasid);
+	while (space != NULL && ret == 0 && (r = reserved_next(space, r)) != NULL)
+		ret = list_remove(list, &r->r.range);
+	if (space != NULL && ret == 0 && space->nallowed > 0)
+		ret = list_intersect(list, space->allowed, space->nallowed);
+	pthread_mutex_unlock(&ctx->lock);
 	return ret;
 }
 
-/* What the device's IOMMU can address and its group does not reserve. */
-static int
-device_reach(struct ioasid_device *dev, struct list *list)
+int
+ioasid_iova_ranges(struct ioasid_ctx *ctx, uint32_t ioasid, struct ioasid_range **out,
+		   unsigned int *count)
 {
-	const struct ioasid_group *group = dev->group;
-	int ret = query_device(dev, list);
+	struct list list;
+	char subject[32];
+	int ret = read_ranges(ctx, ioasid, &list);
 
+	if (ret == -ENOMEM)
+		return no_memory();
+	if (ret < 0) {
+		snprintf(subject, sizeof(subject), "IOASID %" PRIu32, ioasid);
+		return error_call(CALL_RANGES, ret, subject, NULL);
+	}
+	ret = narrow(ctx, ioasid, &list);
+	if (ret < 0)
+		return ret;
+	*out = list.ranges;
+	*count = list.count;
+	return 0;
+}
+
+/* ---- what a device was refused for */
+
+/*
+ * Only of a page table that the device is attached to does every IOMMU driver know what it
+ * can address: so the device, which is attached nowhere, goes to an empty one for a moment.
+ */
+static int
+reach_of(struct ioasid_device *dev, struct list *list)
+{
+	struct ioasid_ctx *ctx = dev->ctx;
+	int ret, detached = 0;
+	uint32_t id;
+
+	ret = space_new_object(ctx, &id);
+	if (ret < 0)
+		return ret;
+	ret = device_attach(dev, id);
+	if (ret >= 0) {
+		ret = read_ranges(ctx, id, list);
+		detached = device_detach(dev);
+	}
+	if (ret >= 0 && detached < 0) {
+		free(list->ranges);
+		ret = detached;
+	}
+	space_destroy_object(ctx, id);
+	return ret;
+}
+
+static int
+reach_in_group(struct ioasid_device *dev, const struct space *space, struct list *list)
+{
+	const struct ioasid_group_info *info = dev->group->info;
+	int ret = 0;
+
+	for (unsigned int i = 0; i < info->nreserved && ret == 0; i++)
+		if (sysfs_reserves(&info->reserved[i]))
+			ret = list_remove(list, &info->reserved[i].range);
+	if (ret == 0 && space->nallowed > 0)
+		ret = list_intersect(list, space->allowed, space->nallowed);
+	return ret;
+}
+
+static int
+device_reach(struct ioasid_device *dev, uint32_t ioasid, struct list *list)
+{
+	struct space *space;
+	int ret;
+
+	if (dev->group->attached)
+		return error_set(EBUSY, "%s: its IOMMU group %u is attached", dev->bdf,
+				 dev->group->number);
+	ret = reach_of(dev, list);
 	if (ret == -ENOMEM)
 		return no_memory();
 	if (ret < 0)
 		return error_call(CALL_RANGES, ret, dev->bdf, NULL);
-	for (unsigned int i = 0; i < group->nreserved && ret == 0; i++)
-		if (group_reserves(&group->reserved[i]))
-			ret = list_remove(list, &group->reserved[i].range);
+	pthread_mutex_lock(&dev->ctx->lock);
+	space = space_find(dev->ctx, ioasid);
+	if (space != NULL)
+		ret = reach_in_group(dev, space, list);
+	else
+		ret = error_set(ENOENT, "%s: IOVA ranges: no IOASID %" PRIu32, dev->bdf, ioasid);
+	pthread_mutex_unlock(&dev->ctx->lock);
+	if (ret < 0) {
+		free(list->ranges);
+		list->ranges = NULL;
+	}
 	return ret;
 }
 
-static int
-device_ranges(struct ioasid_device *dev, const struct space *space, struct list *list)
+int
+ioasid_device_reach(struct ioasid_device *dev, uint32_t ioasid, struct ioasid_range **ranges,
+		    unsigned int *count)
 {
-	int ret = device_reach(dev, list);
+	struct list list;
+	int ret;
 
-	if (ret == 0 && space->nallowed > 0)
-		ret = list_intersect(list, space->allowed, space->nallowed);
-	return ret;
+	/* Nobody attaches it meanwhile. */
+	group_lock(dev->group);
+	ret = device_reach(dev, ioasid, &list);
+	group_unlock(dev->group);
+	if (ret < 0)
+		return ret;
+	*ranges = list.ranges;
+	*count = list.count;
+	return 0;
 }
 
 /* Something of the space that is out of reach: what it is, and where. */
@@ -323,48 +385,35 @@ find_misfit(struct space *space, const struct list *reach, struct ioasid_range *
 	return NULL;
 }
 
+static void
+describe(const char *what, const struct ioasid_range *where, const struct list *reach, char *buf,
+	 size_t size)
+{
+	size_t used;
+
+	snprintf(buf, size, "%s 0x%" PRIx64 "-0x%" PRIx64 "; within reach:", what, where->start,
+		 where->last);
+	for (unsigned int i = 0; i < reach->count; i++) {
+		used = strlen(buf);
+		snprintf(buf + used, size - used, " 0x%" PRIx64 "-0x%" PRIx64,
+			 reach->ranges[i].start, reach->ranges[i].last);
+	}
+}
+
 void
 range_describe_misfit(struct ioasid_device *dev, struct space *space, char *buf, size_t size)
 {
 	struct ioasid_range where;
 	struct list reach;
 	const char *what;
-	size_t used;
 
 	buf[0] = '\0';
-	if (device_reach(dev, &reach) < 0)
+	if (reach_of(dev, &reach) < 0)
 		return;
-	what = find_misfit(space, &reach, &where);
-	if (what != NULL) {
-		snprintf(buf, size, "%s 0x%" PRIx64 "-0x%" PRIx64 "; within reach:", what,
-			 where.start, where.last);
-		for (unsigned int i = 0; i < reach.count; i++) {
-			used = strlen(buf);
-			snprintf(buf + used, size - used, " 0x%" PRIx64 "-0x%" PRIx64,
-				 reach.ranges[i].start, reach.ranges[i].last);
-		}
-	}
-	free(reach.ranges);
-}
-
-int
-ioasid_device_ranges(struct ioasid_device *dev, uint32_t ioasid, struct ioasid_range **ranges,
-		     unsigned int *count)
-{
-	struct space *space;
-	struct list list;
-	int ret;
-
 	pthread_mutex_lock(&dev->ctx->lock);
-	space = space_find(dev->ctx, ioasid);
-	if (space != NULL)
-		ret = device_ranges(dev, space, &list);
-	else
-		ret = error_set(ENOENT, "%s: IOVA ranges: no IOASID %" PRIu32, dev->bdf, ioasid);
+	what = find_misfit(space, &reach, &where);
 	pthread_mutex_unlock(&dev->ctx->lock);
-	if (ret < 0)
-		return ret;
-	*ranges = list.ranges;
-	*count = list.count;
-	return 0;
+	if (what != NULL)
+		describe(what, &where, &reach, buf, size);
+	free(reach.ranges);
 }

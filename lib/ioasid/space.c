@@ -53,28 +53,42 @@ open_node(const char *path, int *fd)
 	return ret;
 }
 
+static int
+space_cmp(const struct space *a, const struct space *b)
+{
+	return (a->id > b->id) - (a->id < b->id);
+}
+
+RB_GENERATE(space_tree, space, entry, space_cmp)
+
+/* fd: -1 for a context of the group rule alone. */
 static struct ioasid_ctx *
-ctx_new(int fd, const char *name)
+ctx_new(int fd, const char *name, const struct ioasid_policy *policy)
 {
 	struct ioasid_ctx *ctx = calloc(1, sizeof(*ctx));
 
-	if (ctx == NULL)
-		return NULL;
-	ctx->path = strdup(name);
-	if (ctx->path == NULL) {
+	if (ctx != NULL)
+		ctx->path = strdup(name);
+	if (ctx == NULL || ctx->path == NULL) {
 		free(ctx);
+		error_set(ENOMEM, "%s: out of memory", name);
 		return NULL;
 	}
 	ctx->fd = fd;
-	ctx->has_map_file = probe_map_file(fd);
+	ctx->has_map_file = fd >= 0 && probe_map_file(fd);
+	if (policy != NULL)
+		ctx->policy = *policy;
 	pthread_mutex_init(&ctx->lock, NULL);
-	LIST_INIT(&ctx->spaces);
-	LIST_INIT(&ctx->devices);
+	RB_INIT(&ctx->spaces);
+	RB_INIT(&ctx->devices);
+	RB_INIT(&ctx->groups);
+	LIST_INIT(&ctx->risky);
+	LIST_INIT(&ctx->waiting);
 	return ctx;
 }
 
 int
-ioasid_open(const char *path, struct ioasid_ctx **out)
+ioasid_open(const char *path, const struct ioasid_policy *policy, struct ioasid_ctx **out)
 {
 	const char *node = path != NULL ? path : IOASID_NODE;
 	struct ioasid_ctx *ctx;
@@ -87,10 +101,10 @@ ioasid_open(const char *path, struct ioasid_ctx **out)
 	}
 	if (ret < 0)
 		return error_call(CALL_OPEN, ret, node, NULL);
-	ctx = ctx_new(fd, node);
+	ctx = ctx_new(fd, node, policy);
 	if (ctx == NULL) {
 		ioasid_sys->close(fd);
-		return error_set(ENOMEM, "%s: out of memory", node);
+		return -ENOMEM;
 	}
 	*out = ctx;
 	return 0;
@@ -115,30 +129,34 @@ check_given(int fd)
 }
 
 int
-ioasid_open_fd(int fd, struct ioasid_ctx **out)
+ioasid_open_fd(int fd, const struct ioasid_policy *policy, struct ioasid_ctx **out)
 {
-	struct ioasid_ctx *ctx;
 	char name[32];
 	int ret = check_given(fd);
 
 	if (ret < 0)
 		return ret;
 	snprintf(name, sizeof(name), "fd %d", fd);
-	ctx = ctx_new(fd, name);
-	if (ctx == NULL)
-		return error_set(ENOMEM, "%s: out of memory", name);
-	*out = ctx;
-	return 0;
+	*out = ctx_new(fd, name, policy);
+	return *out != NULL ? 0 : -ENOMEM;
 }
 
-/* After the kernel has: forget it. */
-static void
-space_free(struct space *space)
+int
+ioasid_open_rule(const struct ioasid_policy *policy, struct ioasid_ctx **out)
 {
-	map_forget_all(space);
-	LIST_REMOVE(space, entry);
-	free(space->allowed);
-	free(space);
+	*out = ctx_new(-1, "", policy);
+	return *out != NULL ? 0 : -ENOMEM;
+}
+
+int
+space_new_object(struct ioasid_ctx *ctx, uint32_t *id)
+{
+	struct kabi_ioas_alloc alloc = { .size = sizeof(alloc) };
+	int ret = ioasid_sys->ioctl(ctx->fd, KABI_IOAS_ALLOC, &alloc);
+
+	if (ret >= 0)
+		*id = alloc.out_ioas_id;
+	return ret < 0 ? ret : 0;
 }
 
 int
@@ -149,33 +167,30 @@ space_destroy_object(struct ioasid_ctx *ctx, uint32_t id)
 	return ioasid_sys->ioctl(ctx->fd, KABI_DESTROY, &destroy);
 }
 
-static int
-space_destroy(struct ioasid_ctx *ctx, struct space *space)
+static void
+space_free(struct space *space)
 {
-	int ret = space_destroy_object(ctx, space->id);
-
-	if (ret < 0)
-		return ret;
-	space_free(space);
-	return 0;
+	map_forget_all(space);
+	reserved_forget_all(space);
+	free(space->allowed);
+	free(space);
 }
 
 void
 ioasid_close(struct ioasid_ctx *ctx)
 {
-	struct ioasid_device *dev;
 	struct space *space;
 
 	if (ctx == NULL)
 		return;
-	pthread_mutex_lock(&ctx->lock);
-	while ((dev = LIST_FIRST(&ctx->devices)) != NULL)
-		device_drop(dev);
+	group_end_all(ctx);
 	/* Closing the fd frees the IOASIDs in one go, cheaper than one by one. */
-	ioasid_sys->close(ctx->fd);
-	while ((space = LIST_FIRST(&ctx->spaces)) != NULL)
+	if (ctx->fd >= 0)
+		ioasid_sys->close(ctx->fd);
+	while ((space = RB_ROOT(&ctx->spaces)) != NULL) {
+		RB_REMOVE(space_tree, &ctx->spaces, space);
 		space_free(space);
-	pthread_mutex_unlock(&ctx->lock);
+	}
 	pthread_mutex_destroy(&ctx->lock);
 	free(ctx->path);
 	free(ctx);
@@ -202,54 +217,77 @@ ioasid_path(const struct ioasid_ctx *ctx)
 struct space *
 space_find(struct ioasid_ctx *ctx, uint32_t ioasid)
 {
-	struct space *space;
+	struct space key = { .id = ioasid };
 
-	LIST_FOREACH(space, &ctx->spaces, entry)
-		if (space->id == ioasid)
-			return space;
-	return NULL;
+	return RB_FIND(space_tree, &ctx->spaces, &key);
 }
 
 int
 ioasid_alloc(struct ioasid_ctx *ctx, uint32_t *ioasid)
 {
-	struct kabi_ioas_alloc alloc = { .size = sizeof(alloc) };
 	struct space *space = calloc(1, sizeof(*space));
 	int ret;
 
 	if (space == NULL)
 		return error_set(ENOMEM, "%s: out of memory", ctx->path);
-
-	ret = ioasid_sys->ioctl(ctx->fd, KABI_IOAS_ALLOC, &alloc);
+	ret = space_new_object(ctx, &space->id);
 	if (ret < 0) {
 		free(space);
 		return error_call(CALL_ALLOC, ret, ctx->path, NULL);
 	}
-	space->id = alloc.out_ioas_id;
 	RB_INIT(&space->maps);
-	pthread_mutex_lock(&ctx->lock);
-	LIST_INSERT_HEAD(&ctx->spaces, space, entry);
-	pthread_mutex_unlock(&ctx->lock);
+	RB_INIT(&space->reserved);
 	*ioasid = space->id;
+	pthread_mutex_lock(&ctx->lock);
+	RB_INSERT(space_tree, &ctx->spaces, space);
+	ctx->nspaces++;
+	pthread_mutex_unlock(&ctx->lock);
 	return 0;
+}
+
+/* From now on nobody finds it: NULL, there is none or it is in use. */
+static struct space *
+take_out(struct ioasid_ctx *ctx, uint32_t ioasid, int *ret)
+{
+	struct space *space;
+
+	pthread_mutex_lock(&ctx->lock);
+	space = space_find(ctx, ioasid);
+	*ret = space == NULL ? -ENOENT : space->busy > 0 || space->ndevices > 0 ? -EBUSY : 0;
+	if (*ret == 0) {
+		RB_REMOVE(space_tree, &ctx->spaces, space);
+		ctx->nspaces--;
+	}
+	pthread_mutex_unlock(&ctx->lock);
+	return *ret == 0 ? space : NULL;
+}
+
+static void
+put_back(struct ioasid_ctx *ctx, struct space *space)
+{
+	pthread_mutex_lock(&ctx->lock);
+	RB_INSERT(space_tree, &ctx->spaces, space);
+	ctx->nspaces++;
+	pthread_mutex_unlock(&ctx->lock);
 }
 
 int
 ioasid_free(struct ioasid_ctx *ctx, uint32_t ioasid)
 {
-	struct space *space;
-	int ret = -ENOENT;
 	char subject[32];
+	int ret;
+	struct space *space = take_out(ctx, ioasid, &ret);
 
-	pthread_mutex_lock(&ctx->lock);
-	space = space_find(ctx, ioasid);
+	/* Unpinning takes its time: without the lock. */
 	if (space != NULL)
-		ret = space_destroy(ctx, space);
-	pthread_mutex_unlock(&ctx->lock);
+		ret = space_destroy_object(ctx, ioasid);
+	if (space != NULL && ret < 0)
+		put_back(ctx, space);
 	if (ret < 0) {
 		snprintf(subject, sizeof(subject), "IOASID %" PRIu32, ioasid);
 		return error_call(CALL_FREE, ret, subject, NULL);
 	}
+	space_free(space);
 	return 0;
 }
 
@@ -268,17 +306,4 @@ ioasid_set_compat(struct ioasid_ctx *ctx, uint32_t ioasid)
 		return 0;
 	snprintf(subject, sizeof(subject), "IOASID %" PRIu32, ioasid);
 	return error_call(CALL_COMPAT, ret, subject, NULL);
-}
-
-uint64_t
-ioasid_mapped_bytes(struct ioasid_ctx *ctx)
-{
-	struct space *space;
-	uint64_t sum = 0;
-
-	pthread_mutex_lock(&ctx->lock);
-	LIST_FOREACH(space, &ctx->spaces, entry)
-		sum += space->mapped;
-	pthread_mutex_unlock(&ctx->lock);
-	return sum;
 }

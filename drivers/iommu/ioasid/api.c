@@ -6,10 +6,8 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
@@ -26,7 +24,6 @@
 #include "log.h"
 #include "memory.h"
 #include "multiprocess.h"
-#include "noiommu.h"
 #include "options.h"
 #include "space.h"
 #include "stock.h"
@@ -78,26 +75,42 @@ open_space_of_primary(void)
 static int
 get_info(const char *bdf, int fd, struct vfio_device_info *info)
 {
-	if (ioctl(fd, VFIO_DEVICE_GET_INFO, info) == 0)
-		return 0;
-	IOASID_LOG(ERR, "%s: VFIO_DEVICE_GET_INFO failed: %s", bdf, rte_strerror(errno));
-	return -errno;
+	int ret = ioasid_vfio_info(fd, bdf, info);
+
+	if (ret < 0)
+		IOASID_LOG(ERR, "%s", ioasid_error());
+	return ret;
 }
 
-/* Stock EAL attaches the group with the first device, so the rule comes before it. */
+static int
+stock_release(const struct stock *stock, const char *sysfs_base, const char *dev_addr, int fd)
+{
+	int ret = stock->release_device(sysfs_base, dev_addr, fd);
+
+	device_release(dev_addr);
+	return ret;
+}
+
+/* Stock EAL attaches the group with the first device: the rule comes before it, and after. */
 static int
 setup_by_stock(const struct stock *stock, const char *sysfs_base, const char *dev_addr,
 	       int *vfio_dev_fd, struct vfio_device_info *device_info)
 {
-	unsigned int number;
-	int ret = 0;
+	int ret = device_admit(sysfs_base, dev_addr);
 
-	if (rte_eal_process_type() == RTE_PROC_PRIMARY &&
-	    ioasid_group_number(sysfs_base, dev_addr, &number) == 0)
-		ret = stock_check_group(sysfs_base, dev_addr);
 	if (ret < 0)
 		return fail(ret);
-	return stock->setup_device(sysfs_base, dev_addr, vfio_dev_fd, device_info);
+	ret = stock->setup_device(sysfs_base, dev_addr, vfio_dev_fd, device_info);
+	if (ret != 0) {
+		device_release(dev_addr);
+		return ret;
+	}
+	ret = device_admitted(dev_addr);
+	if (ret < 0) {
+		stock_release(stock, sysfs_base, dev_addr, *vfio_dev_fd);
+		return fail(ret);
+	}
+	return 0;
 }
 
 static bool
@@ -113,14 +126,6 @@ setup(const char *sysfs, const char *bdf, int *fd)
 
 	if (is_secondary())
 		return multiprocess_setup_device(bdf, fd);
-	if (noiommu_device(sysfs, bdf)) {
-		IOASID_LOG(ERR,
-			   "%s refused: there is no IOMMU behind it (VFIO's no-IOMMU mode), so it "
-			   "cannot have an I/O\n  address space. Switch the IOMMU on, or see "
-			   "--ioasid-mode container",
-			   bdf);
-		return -EPERM;
-	}
 	ret = space_open();
 	if (ret < 0) {
 		IOASID_LOG(ERR, "%s", ioasid_error());
@@ -143,9 +148,16 @@ rte_vfio_setup_device(const char *sysfs_base, const char *dev_addr, int *vfio_de
 	const struct stock *stock = stock_in_charge();
 	int ret;
 
+	if (stock != NULL && is_secondary())
+		return stock->setup_device(sysfs_base, dev_addr, vfio_dev_fd, device_info);
 	if (stock != NULL)
 		return setup_by_stock(stock, sysfs_base, dev_addr, vfio_dev_fd, device_info);
-	if (!ioasid_is_vfio(sysfs_base, dev_addr)) {
+	ret = ioasid_is_vfio(sysfs_base, dev_addr);
+	if (ret < 0) {
+		IOASID_LOG(ERR, "%s", ioasid_error());
+		return fail(ret);
+	}
+	if (ret == 0) {
 		IOASID_LOG(NOTICE, "%s not managed by VFIO driver, skipping", dev_addr);
 		return 1;
 	}
@@ -167,7 +179,7 @@ rte_vfio_release_device(const char *sysfs_base, const char *dev_addr, int fd)
 	int ret;
 
 	if (stock != NULL)
-		return stock->release_device(sysfs_base, dev_addr, fd);
+		return stock_release(stock, sysfs_base, dev_addr, fd);
 	ret = release(dev_addr, fd);
 	if (ret < 0) {
 		IOASID_LOG(WARNING, "%s was not set up, nothing to release", dev_addr);
@@ -212,7 +224,6 @@ rte_vfio_enable(const char *modname)
 		return fail(ret);
 	if (is_secondary())
 		return 0;
-	device_follow_events();
 	/*
 	 * Not an error yet: a program without VFIO devices needs none of this. When one
 	 * is set up, the same failure is told as an error.
@@ -285,13 +296,16 @@ rte_vfio_get_container_fd(void)
 	return open_space_of_primary() < 0 ? -1 : result(container_default_fd());
 }
 
+/* If that cannot be told, there may be one. */
 static bool
 group_exists(int number)
 {
 	char path[64];
 
+	if (number < 0)
+		return false;
 	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d", number);
-	return access(path, F_OK) == 0;
+	return access(path, F_OK) == 0 || errno != ENOENT;
 }
 
 /*
@@ -301,7 +315,9 @@ group_exists(int number)
 static int
 check_stock_group(const void *caller, int group)
 {
-	return caller_is_eal(caller) ? 0 : stock_check_group_number((unsigned int)group);
+	return caller_is_eal(caller) || !group_exists(group)
+		       ? 0
+		       : device_admit_group((unsigned int)group);
 }
 
 static int
@@ -328,7 +344,7 @@ rte_vfio_get_group_fd(int iommu_group_num)
 
 	if (stock != NULL)
 		return stock_group_fd(stock, CALLER, iommu_group_num);
-	fd = container_group_fd((unsigned int)iommu_group_num);
+	fd = container_group_fd(iommu_group_num);
 	if (fd >= 0)
 		return fd;
 	/* As stock EAL says that there is no such group. */
@@ -373,7 +389,7 @@ rte_vfio_container_group_bind(int container_fd, int iommu_group_num)
 		return stock_group_bind(stock, CALLER, container_fd, iommu_group_num);
 	return open_space_of_primary() < 0
 		       ? -1
-		       : result(container_group_bind(container_fd, (unsigned int)iommu_group_num));
+		       : result(container_group_bind(container_fd, iommu_group_num));
 }
 
 EXPORT int
@@ -383,7 +399,7 @@ rte_vfio_container_group_unbind(int container_fd, int iommu_group_num)
 
 	if (stock != NULL)
 		return stock->container_group_unbind(container_fd, iommu_group_num);
-	return result(container_group_unbind(container_fd, (unsigned int)iommu_group_num));
+	return result(container_group_unbind(container_fd, iommu_group_num));
 }
 
 EXPORT int

@@ -20,17 +20,21 @@ int container_create(void);
 int container_destroy(int fd);
 
 /*
- * Where the devices of an IOMMU group are attached from now on; those in use move
- * there at once, by one ATTACH. The result is a handle for the group, or -errno:
- * -ENOENT no such container; -EBUSY the group is bound to another one.
+ * Where the devices of an IOMMU group are attached from now on, also in the default
+ * container; those in use move there at once, by one ATTACH. The result is a handle for the
+ * group, the same if it is bound there already; or -errno: -ENOENT no such container or
+ * group; -EBUSY the group is bound to another one; -ENODEV none of its devices can join.
  */
-int container_group_bind(int fd, unsigned int group);
+int container_group_bind(int fd, int group);
 
-/* Back to the default container: 0; -ENOENT the group is not bound to this container. */
-int container_group_unbind(int fd, unsigned int group);
+/*
+ * Not any more: its devices are attached nowhere until they are set up, or bound, again.
+ * 0; -ENOENT the group is not bound to this container.
+ */
+int container_group_unbind(int fd, int group);
 
 /* The handle that container_group_bind() gave for a group; -ENOENT it is not bound. */
-int container_group_fd(unsigned int group);
+int container_group_fd(int group);
 
 /*
  * As container_group_unbind(), by the group's handle, which stays open: who calls this
@@ -44,10 +48,7 @@ bool container_is_known(int fd);
 /* The IOASID behind a handle, or behind RTE_VFIO_DEFAULT_CONTAINER_FD: 0 or -ENOENT. */
 int container_ioasid(int fd, uint32_t *ioasid);
 
-/* The IOASID that the devices of a group are to be attached to. */
-uint32_t container_of_group(unsigned int group);
-
-/* The default container's handle, or -errno; it stays ours. */
+/* A handle of the default container, or -errno; whose it is depends on DPDK's version. */
 int container_default_fd(void);
 
 /* Close all handles; the IOASIDs go with /dev/ioasid. */

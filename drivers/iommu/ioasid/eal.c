@@ -15,6 +15,7 @@
 
 #include "container.h"
 #include "device.h"
+#include "events.h"
 #include "export.h"
 #include "given.h"
 #include "interpose.h"
@@ -23,6 +24,7 @@
 #include "memory.h"
 #include "multiprocess.h"
 #include "options.h"
+#include "removal.h"
 #include "space.h"
 
 static rte_usage_hook_t application_usage;
@@ -101,7 +103,8 @@ rte_eal_cleanup(void)
 	/* Loaded by -d, this is the first time that nothing more is to come. */
 	given_report_unused();
 	multiprocess_stop();
-	device_ignore_events();
+	events_stop();
+	removal_stop();
 	/* EAL is about to free even pages that were never to be freed. */
 	memory_set_closing();
 	ret = eal_cleanup();
@@ -110,6 +113,7 @@ rte_eal_cleanup(void)
 	device_release_all();
 	container_close_all();
 	space_close();
+	memory_end();
 	given_close_all();
 	return ret;
 }

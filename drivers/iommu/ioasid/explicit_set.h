@@ -16,15 +16,15 @@
 /* Look whether there are -a entries, after EAL has parsed and before it probes. */
 void explicit_set_init(void);
 
-bool explicit_set_has(const struct ioasid_member *member);
+bool explicit_set_has(const struct ioasid_member *m);
 
-/* The same for a device that is known to be on a VFIO driver. */
+/* The same for a PCI device that is known to be on a VFIO driver. */
 bool explicit_set_has_vfio(const char *bdf);
 
 /* Whether there were -a entries at start. */
 bool explicit_set_is_list(void);
 
 /* Named by -a or added at run time, whatever its driver. */
-bool explicit_set_names(const char *bdf);
+bool explicit_set_names(const struct ioasid_member *m);
 
 #endif /* IOASID_EXPLICIT_SET_H */

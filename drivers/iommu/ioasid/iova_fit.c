@@ -123,20 +123,40 @@ report(const struct fit *fit, const char *bdf)
 		   way_out);
 }
 
-int
-iova_fit_check(struct ioasid_device *dev)
+/* Frees the ranges; whether DPDK's memory fits, and if not, said in the log. */
+static bool
+look(struct fit *fit, const char *bdf)
 {
-	struct fit fit = { .va.start = UINT64_MAX };
 	bool ok;
 
-	if (ioasid_device_ranges(dev, space_default(), &fit.ranges, &fit.nranges) < 0) {
-		IOASID_LOG(DEBUG, "%s", ioasid_error());
-		return 0;
-	}
-	rte_memseg_walk(look_at_page, &fit);
-	ok = fit.misfit.last == 0;
+	rte_memseg_walk(look_at_page, fit);
+	ok = fit->misfit.last == 0;
 	if (!ok)
-		report(&fit, ioasid_device_bdf(dev));
-	free(fit.ranges);
-	return ok ? 0 : -ERANGE;
+		report(fit, bdf);
+	free(fit->ranges);
+	return ok;
+}
+
+int
+iova_fit_check(const char *bdf)
+{
+	struct fit fit = { .va.start = UINT64_MAX };
+	int ret = ioasid_iova_ranges(space_ctx(), space_default(), &fit.ranges, &fit.nranges);
+
+	if (ret < 0) {
+		IOASID_LOG(ERR, "%s", ioasid_error());
+		return ret;
+	}
+	return look(&fit, bdf) ? 0 : -ERANGE;
+}
+
+bool
+iova_fit_explain(struct ioasid_device *dev)
+{
+	struct fit fit = { .va.start = UINT64_MAX };
+
+	/* The refusal's own sentence is told then. */
+	if (ioasid_device_reach(dev, space_default(), &fit.ranges, &fit.nranges) < 0)
+		return false;
+	return !look(&fit, ioasid_device_bdf(dev));
 }

@@ -3,14 +3,22 @@
 #ifndef IOASID_IOVA_FIT_H
 #define IOASID_IOVA_FIT_H
 
-/* Whether DPDK's memory lies where a device can reach it, before the device is attached. */
+/* Whether DPDK's memory lies where a device can reach it. All take EAL's memory lock. */
+
+#include <stdbool.h>
 
 #include <ioasid.h>
 
 /*
- * 0, or -ERANGE, said in the log with the ranges and what to do. Also 0 if the kernel
- * cannot tell: then it refuses the maps. Takes EAL's memory lock.
+ * Ask of the default IOASID with the device attached, before anything more is mapped: 0;
+ * -ERANGE, said in the log with the ranges and what to do; -errno if it cannot be asked.
  */
-int iova_fit_check(struct ioasid_device *dev);
+int iova_fit_check(const char *bdf);
+
+/*
+ * The kernel refused to attach a device for its addresses: whether DPDK's memory is the
+ * reason; then it is said in the log.
+ */
+bool iova_fit_explain(struct ioasid_device *dev);
 
 #endif /* IOASID_IOVA_FIT_H */

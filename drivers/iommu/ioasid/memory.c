@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
+#include <bsd/sys/queue.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_eal_memconfig.h>
@@ -12,6 +15,7 @@
 #include "layout.h"
 #include "log.h"
 #include "memory.h"
+#include "report.h"
 #include "space.h"
 
 #define EVENT_NAME "ioasid"
@@ -27,10 +31,11 @@ struct run {
 	const struct rte_memseg_list *msl;
 };
 
-/* Memory on its way into the IOASID: an area is mapped once it can grow no more. */
+/* Pages on their way into areas: one is ready once it can grow no more. */
 struct walk {
 	struct layout layout;
 	struct layout_area area;
+	int (*ready)(const struct layout_area *area);
 	unsigned int nmaps;
 	unsigned int nfiles; /* pages that are not mapped with those before for their files */
 	uint64_t bytes;
@@ -56,7 +61,7 @@ area_flush(struct walk *w)
 
 	if (w->area.length == 0)
 		return 0;
-	ret = area_map(&w->area);
+	ret = w->ready(&w->area);
 	if (ret == 0) {
 		w->nmaps++;
 		w->bytes += w->area.length;
@@ -181,29 +186,110 @@ advise(const struct walk *w)
 			w->nfiles + 1);
 }
 
-static int
-map_all(bool can_free)
-{
-	struct walk w = { .layout = { .never_freed = !can_free } };
-	uint64_t total = 0;
-	int ret;
+/* ---- all that is there when the first device comes */
 
-	w.layout.by_file = ioasid_has_map_file(space_ctx());
-	ret = rte_memseg_walk_thread_unsafe(map_page, &w);
-	if (ret == 0)
-		ret = area_flush(&w);
-	if (ret < 0) {
-		rte_memseg_walk_thread_unsafe(count_page, &total);
-		IOASID_LOG(ERR, "%s", ioasid_error());
-		IOASID_LOG(ERR, "DPDK's memory of %" PRIu64 " KiB in all could not be mapped",
-			   total >> 10);
-		unmap_all();
-		return ret;
+/*
+ * Pinning it takes long, so no lock of EAL's is held meanwhile: what is to be mapped is
+ * listed first. Memory events come as soon as the list is made: what is freed before its
+ * turn is taken off the list.
+ */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t done; /* one area more */
+	struct layout_area *areas;
+	unsigned int count, room, next;
+	bool busy; /* the area before next is being mapped */
+} list = { .lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER };
+
+/* Before any event comes. */
+static int
+list_add(const struct layout_area *area)
+{
+	const unsigned int room = list.room > 0 ? 2 * list.room : 64;
+	struct layout_area *bigger = list.areas;
+
+	if (list.count == list.room) {
+		bigger = reallocarray(list.areas, room, sizeof(*bigger));
+		if (bigger == NULL)
+			return -ENOMEM;
+		list.areas = bigger;
+		list.room = room;
 	}
-	IOASID_LOG(INFO, "%" PRIu64 " MiB of DPDK's memory mapped by %u call(s)", w.bytes >> 20,
-		   w.nmaps);
-	advise(&w);
+	list.areas[list.count++] = *area;
 	return 0;
+}
+
+static bool
+is_part_of(const struct layout_area *area, uint64_t va, uint64_t length)
+{
+	return area->length > 0 && area->va < va + length && va < area->va + area->length;
+}
+
+/* Memory that is about to be freed: of what waits to be mapped it is no part any more. */
+static void
+list_remove(uint64_t va, uint64_t length)
+{
+	pthread_mutex_lock(&list.lock);
+	while (list.busy && is_part_of(&list.areas[list.next - 1], va, length))
+		pthread_cond_wait(&list.done, &list.lock);
+	for (unsigned int i = list.next; i < list.count; i++)
+		if (is_part_of(&list.areas[i], va, length))
+			list.areas[i].length = 0;
+	pthread_mutex_unlock(&list.lock);
+}
+
+/* The next area that is still wanted; false: there is none. */
+static bool
+list_take(struct layout_area *area)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&list.lock);
+	list.busy = false;
+	pthread_cond_broadcast(&list.done);
+	while (!found && list.next < list.count) {
+		*area = list.areas[list.next++];
+		found = area->length > 0;
+	}
+	list.busy = found;
+	pthread_mutex_unlock(&list.lock);
+	return found;
+}
+
+static void
+list_clear(void)
+{
+	pthread_mutex_lock(&list.lock);
+	free(list.areas);
+	list.areas = NULL;
+	list.count = list.room = list.next = 0;
+	list.busy = false;
+	pthread_cond_broadcast(&list.done);
+	pthread_mutex_unlock(&list.lock);
+}
+
+static int
+list_map(void)
+{
+	struct layout_area area;
+	int ret = 0;
+
+	while (ret == 0 && list_take(&area))
+		ret = area_map(&area);
+	return ret;
+}
+
+/* With EAL's memory lock. */
+static int
+list_all(struct walk *w)
+{
+	int ret = rte_memseg_walk_thread_unsafe(map_page, w);
+
+	if (ret == 0)
+		ret = area_flush(w);
+	if (ret == -ENOMEM)
+		IOASID_LOG(ERR, "no memory for the list of DPDK's memory");
+	return ret;
 }
 
 /* What is added to an external heap is not marked as a heap's until after the event. */
@@ -224,6 +310,7 @@ event_alloc(const struct rte_memseg_list *msl, const void *addr, size_t len)
 {
 	const struct rte_memseg *ms = rte_mem_virt2memseg(addr, msl);
 	struct walk w = {
+		.ready = area_map,
 		.layout = {
 			.by_file = ioasid_has_map_file(space_ctx()),
 			.freed_whole = layout_matches_allocations(),
@@ -244,8 +331,10 @@ static void
 event_free(const struct rte_memseg_list *msl, const void *addr, size_t len)
 {
 	const struct rte_memseg *ms = rte_mem_virt2memseg(addr, msl);
-	int ret = unmap_pages(msl, ms, len);
+	int ret;
 
+	list_remove((uintptr_t)addr, len);
+	ret = unmap_pages(msl, ms, len);
 	if (ret == 0)
 		IOASID_LOG(DEBUG, "%zu KiB at %p unmapped", len >> 10, addr);
 	else if (closing)
@@ -269,31 +358,79 @@ memory_event(enum rte_mem_event type, const void *addr, size_t len, void *arg)
 		event_free(msl, addr, len);
 }
 
-int
-memory_setup(void)
+/* Follow events, and list what is there at that moment: nothing comes between. */
+static int
+begin(struct walk *w)
 {
-	static bool done;
-	bool can_free;
 	int ret;
 
-	if (done)
-		return 0;
-	/* The lock keeps pages from coming between the walk and the first event. */
 	rte_mcfg_mem_read_lock();
 	ret = rte_mem_event_callback_register(EVENT_NAME, memory_event, NULL);
 	/* With --legacy-mem and --no-huge there are no events: no page is ever freed. */
-	can_free = ret == 0;
+	w->layout.never_freed = ret < 0 && rte_errno == ENOTSUP;
 	if (ret < 0 && rte_errno != ENOTSUP && rte_errno != EEXIST) {
 		ret = -rte_errno;
 		IOASID_LOG(ERR, "memory events cannot be followed: %s", rte_strerror(-ret));
 	} else {
-		ret = map_all(can_free);
+		ret = list_all(w);
 	}
-	if (ret == 0)
-		done = true;
-	else if (can_free)
-		rte_mem_event_callback_unregister(EVENT_NAME, NULL);
 	rte_mcfg_mem_read_unlock();
+	return ret;
+}
+
+/* Nothing is mapped, and no event comes any more. */
+static void
+take_back(void)
+{
+	uint64_t total = 0;
+
+	rte_mem_event_callback_unregister(EVENT_NAME, NULL);
+	rte_mcfg_mem_read_lock();
+	rte_memseg_walk_thread_unsafe(count_page, &total);
+	unmap_all();
+	rte_mcfg_mem_read_unlock();
+	IOASID_LOG(ERR, "DPDK's memory of %" PRIu64 " KiB in all could not be mapped", total >> 10);
+}
+
+static int
+setup_once(void)
+{
+	struct walk w = { .ready = list_add };
+	int ret;
+
+	w.layout.by_file = ioasid_has_map_file(space_ctx());
+	ret = begin(&w);
+	if (ret == 0) {
+		ret = list_map();
+		if (ret < 0)
+			report_failure(REPORT_MAP, ret);
+	}
+	list_clear();
+	if (ret < 0) {
+		take_back();
+		return ret;
+	}
+	IOASID_LOG(INFO, "%" PRIu64 " MiB of DPDK's memory mapped by %u call(s)", w.bytes >> 20,
+		   w.nmaps);
+	advise(&w);
+	return 0;
+}
+
+/* For set-ups only, which all need the memory. */
+static pthread_mutex_t setup_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool is_set_up;
+
+int
+memory_setup(void)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&setup_lock);
+	if (!is_set_up)
+		ret = setup_once();
+	if (ret == 0)
+		__atomic_store_n(&is_set_up, true, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&setup_lock);
 	return ret;
 }
 
@@ -312,26 +449,155 @@ memory_set_closing(void)
 	closing = true;
 }
 
+void
+memory_end(void)
+{
+	pthread_mutex_lock(&setup_lock);
+	if (is_set_up)
+		rte_mem_event_callback_unregister(EVENT_NAME, NULL);
+	is_set_up = false;
+	closing = false;
+	pthread_mutex_unlock(&setup_lock);
+	memory_forget_user_maps(0);
+}
+
+/* ---- maps that the application asks for */
+
+/*
+ * Stock EAL takes a map that is there already for a success, whoever made it: vhost maps
+ * the same guest memory for each of a guest's ports. Each such success is to be unmapped
+ * once, and the last one really unmaps.
+ */
+struct repeat {
+	SLIST_ENTRY(repeat) entry;
+	uint32_t ioasid;
+	uint64_t iova;
+	uint64_t length;
+};
+
+static SLIST_HEAD(, repeat) repeats = SLIST_HEAD_INITIALIZER(repeats);
+static pthread_mutex_t repeats_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int
+repeat_add(uint32_t ioasid, uint64_t iova, uint64_t length)
+{
+	struct repeat *r = malloc(sizeof(*r));
+
+	if (r == NULL)
+		return -ENOMEM;
+	*r = (struct repeat){ .ioasid = ioasid, .iova = iova, .length = length };
+	pthread_mutex_lock(&repeats_lock);
+	SLIST_INSERT_HEAD(&repeats, r, entry);
+	pthread_mutex_unlock(&repeats_lock);
+	return 0;
+}
+
+static bool
+repeat_take(uint32_t ioasid, uint64_t iova, uint64_t length)
+{
+	struct repeat *r;
+
+	pthread_mutex_lock(&repeats_lock);
+	SLIST_FOREACH(r, &repeats, entry)
+		if (r->ioasid == ioasid && r->iova == iova && r->length == length)
+			break;
+	if (r != NULL)
+		SLIST_REMOVE(&repeats, r, repeat, entry);
+	pthread_mutex_unlock(&repeats_lock);
+	free(r);
+	return r != NULL;
+}
+
+void
+memory_forget_user_maps(uint32_t ioasid)
+{
+	struct repeat *r, *next;
+
+	pthread_mutex_lock(&repeats_lock);
+	for (r = SLIST_FIRST(&repeats); r != NULL; r = next) {
+		next = SLIST_NEXT(r, entry);
+		if (ioasid != 0 && r->ioasid != ioasid)
+			continue;
+		SLIST_REMOVE(&repeats, r, repeat, entry);
+		free(r);
+	}
+	pthread_mutex_unlock(&repeats_lock);
+}
+
+/* Whether maps cover a range without a gap; same: all of it leads to this memory. */
+static bool
+is_covered(uint32_t ioasid, uint64_t va, uint64_t iova, uint64_t length, bool *same)
+{
+	const uint64_t end = iova + length, offset = va - iova;
+	struct ioasid_map m;
+
+	*same = true;
+	while (iova < end) {
+		if (ioasid_find_map(space_ctx(), ioasid, iova, 1, &m) < 0)
+			return false;
+		*same = *same && m.va - m.iova == offset;
+		iova = m.iova + m.length;
+	}
+	return true;
+}
+
+static int
+map_again(uint32_t ioasid, uint64_t va, uint64_t iova, uint64_t length)
+{
+	bool same;
+
+	if (!is_covered(ioasid, va, iova, length, &same))
+		return -EEXIST;
+	if (!same)
+		IOASID_LOG(WARNING,
+			   "IOVA 0x%" PRIx64 " length 0x%" PRIx64 " is mapped to other memory "
+			   "already, and that is what devices reach;\n  as under EAL's own VFIO "
+			   "this is no error",
+			   iova, length);
+	return repeat_add(ioasid, iova, length);
+}
+
 int
 memory_user_map(uint32_t ioasid, uint64_t va, uint64_t iova, uint64_t length)
 {
-	struct ioasid_map m;
-	int ret = ioasid_map(space_ctx(), ioasid, va, iova, length, PROT);
+	int ret;
 
-	if (ret == -EEXIST && ioasid_find_map(space_ctx(), ioasid, iova, length, &m) == 0 &&
-	    m.iova == iova && m.va == va && m.length == length)
-		return 0;
+	/* vhost asks for this very errno: then it goes on without. */
+	if (ioasid == space_default() && !__atomic_load_n(&is_set_up, __ATOMIC_ACQUIRE)) {
+		IOASID_LOG(DEBUG, "no device has been set up yet, so nothing can be mapped");
+		return -ENODEV;
+	}
+	ret = ioasid_map(space_ctx(), ioasid, va, iova, length, PROT);
+	if (ret == -EEXIST)
+		ret = map_again(ioasid, va, iova, length);
 	if (ret < 0)
 		IOASID_LOG(ERR, "%s", ioasid_error());
 	return ret;
 }
 
+/* The library's errno in that of stock EAL, which its users test for. */
+static int
+unmap_error(int ret)
+{
+	switch (ret) {
+	case -ENOENT:
+		return -EINVAL;
+	case -EINVAL:
+		return -ENOTSUP;
+	default:
+		return ret;
+	}
+}
+
 int
 memory_user_unmap(uint32_t ioasid, uint64_t iova, uint64_t length)
 {
-	int ret = ioasid_unmap(space_ctx(), ioasid, iova, length);
+	int ret;
 
+	if (repeat_take(ioasid, iova, length))
+		return 0;
+	ret = ioasid_unmap(space_ctx(), ioasid, iova, length);
 	if (ret < 0)
 		IOASID_LOG(ERR, "%s", ioasid_error());
-	return ret;
+	return unmap_error(ret);
 }

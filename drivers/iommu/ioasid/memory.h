@@ -16,7 +16,8 @@ bool memory_is_for_devices(const struct rte_memseg_list *msl, const struct rte_m
 
 /*
  * Map all memory and follow its changes, once a process: 0 or -errno, said in the
- * log; after a failure none of it is mapped. Takes EAL's memory lock.
+ * log; after a failure none of it is mapped. Takes EAL's memory lock, but not for as long as
+ * the kernel pins.
  */
 int memory_setup(void);
 
@@ -32,11 +33,19 @@ bool memory_take_failure(void);
  */
 void memory_set_closing(void);
 
+/* The default IOASID has gone, with all that was mapped: as at the beginning. */
+void memory_end(void);
+
 /*
- * A map that the application asks for beside DPDK's own memory: 0 or -errno, said in
- * the log. The same map again is no error, as under stock EAL.
+ * A map that the application asks for beside DPDK's own memory: 0 or -errno, said in the
+ * log. As under stock EAL what is mapped already is no error, and each success is to be
+ * unmapped once; -ENODEV, not said, in the default IOASID before a device has been set up.
+ * To unmap: -EINVAL not mapped, -ENOTSUP a part of a map.
  */
 int memory_user_map(uint32_t ioasid, uint64_t va, uint64_t iova, uint64_t length);
 int memory_user_unmap(uint32_t ioasid, uint64_t iova, uint64_t length);
+
+/* An IOASID goes, with its maps; 0: all do. */
+void memory_forget_user_maps(uint32_t ioasid);
 
 #endif /* IOASID_MEMORY_H */

@@ -395,7 +395,7 @@ check_devices(DIR *dir, FILE *strangers)
 	struct dirent *e;
 
 	while ((e = readdir(dir)) != NULL)
-		if (e->d_name[0] != '.' && ioasid_is_vfio(SYSFS_PCI, e->d_name) &&
+		if (e->d_name[0] != '.' && ioasid_is_vfio(SYSFS_PCI, e->d_name) == 1 &&
 		    explicit_set_has_vfio(e->d_name) && check_device(e->d_name, strangers) < 0)
 			return;
 }

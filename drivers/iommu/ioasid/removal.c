@@ -1,51 +1,37 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
+#include <bsd/sys/queue.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <linux/vfio.h>
 #include <rte_interrupts.h>
 
 #include <ioasid.h>
 
 #include "log.h"
 #include "removal.h"
+#include "space.h"
 
-struct removal_watch {
+struct watch {
+	LIST_ENTRY(watch) entry;
+	struct ioasid_device *dev;
 	struct rte_intr_handle *handle;
-	int device_fd;
 	int event_fd;
 	char bdf[IOASID_BDF_SIZE];
-	void (*asked)(const char *bdf);
 };
 
-/* Where VFIO is to signal its request; -1: nowhere. */
-static int
-set_event(int device_fd, int32_t event_fd)
-{
-	const size_t size = sizeof(struct vfio_irq_set) + sizeof(event_fd);
-	struct vfio_irq_set *set = calloc(1, size);
-	int ret;
-
-	if (set == NULL)
-		return -ENOMEM;
-	set->argsz = size;
-	set->flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
-	set->index = VFIO_PCI_REQ_IRQ_INDEX;
-	set->count = 1;
-	memcpy(set->data, &event_fd, sizeof(event_fd));
-	ret = ioctl(device_fd, VFIO_DEVICE_SET_IRQS, set) < 0 ? -errno : 0;
-	free(set);
-	return ret;
-}
+static LIST_HEAD(, watch) watches = LIST_HEAD_INITIALIZER(watches);
+static bool stopped;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void
-watch_free(struct removal_watch *watch)
+watch_free(struct watch *watch)
 {
 	rte_intr_instance_free(watch->handle);
 	if (watch->event_fd >= 0)
@@ -53,14 +39,24 @@ watch_free(struct removal_watch *watch)
 	free(watch);
 }
 
+/* By EAL's interrupt thread, which waits for nobody here. */
 static void
 on_event(void *arg)
 {
-	struct removal_watch *watch = arg;
+	struct watch *watch = arg;
+	struct ioasid_ctx *ctx;
 	eventfd_t count;
 
-	if (eventfd_read(watch->event_fd, &count) == 0)
-		watch->asked(watch->bdf);
+	if (eventfd_read(watch->event_fd, &count) < 0)
+		return;
+	IOASID_LOG(WARNING,
+		   "%s is being removed or unbound: it leaves, the other devices of its IOMMU "
+		   "group go on",
+		   watch->bdf);
+	ctx = space_hold();
+	if (ctx != NULL)
+		ioasid_yield(ctx, watch->bdf);
+	space_unhold();
 }
 
 static void
@@ -71,7 +67,7 @@ on_unregistered(struct rte_intr_handle *handle, void *arg)
 }
 
 static int
-start(struct removal_watch *watch)
+start(struct watch *watch)
 {
 	int ret;
 
@@ -84,41 +80,17 @@ start(struct removal_watch *watch)
 	if (rte_intr_fd_set(watch->handle, watch->event_fd) < 0 ||
 	    rte_intr_type_set(watch->handle, RTE_INTR_HANDLE_EXT) < 0)
 		return -EINVAL;
-	ret = set_event(watch->device_fd, watch->event_fd);
+	ret = ioasid_device_on_request(watch->dev, watch->event_fd);
 	return ret < 0 ? ret : rte_intr_callback_register(watch->handle, on_event, watch);
 }
 
-struct removal_watch *
-removal_watch(int device_fd, const char *bdf, void (*asked)(const char *bdf))
-{
-	struct removal_watch *watch = calloc(1, sizeof(*watch));
-	int ret;
-
-	if (watch == NULL)
-		return NULL;
-	watch->device_fd = device_fd;
-	watch->asked = asked;
-	snprintf(watch->bdf, sizeof(watch->bdf), "%s", bdf);
-	ret = start(watch);
-	if (ret == 0)
-		return watch;
-	IOASID_LOG(WARNING,
-		   "%s: its removal cannot be followed (%s): to remove or unbind it, end this "
-		   "program first",
-		   bdf, strerror(-ret));
-	watch_free(watch);
-	return NULL;
-}
-
-void
-removal_unwatch(struct removal_watch *watch)
+static void
+stop(struct watch *watch)
 {
 	int ret;
 
-	if (watch == NULL)
-		return;
 	/* A device that is going away need not answer any more. */
-	(void)set_event(watch->device_fd, -1);
+	(void)ioasid_device_on_request(watch->dev, -1);
 	do {
 		ret = rte_intr_callback_unregister(watch->handle, on_event, watch);
 		if (ret != -EAGAIN) {
@@ -129,4 +101,83 @@ removal_unwatch(struct removal_watch *watch)
 		ret = rte_intr_callback_unregister_pending(watch->handle, on_event, watch,
 							   on_unregistered);
 	} while (ret == -EAGAIN);
+}
+
+static bool
+enter(struct watch *watch)
+{
+	bool may;
+
+	pthread_mutex_lock(&lock);
+	may = !stopped;
+	if (may)
+		LIST_INSERT_HEAD(&watches, watch, entry);
+	pthread_mutex_unlock(&lock);
+	return may;
+}
+
+void
+removal_watch(struct ioasid_device *dev)
+{
+	const char *bdf = ioasid_device_bdf(dev);
+	struct watch *watch;
+	int ret;
+
+	/* Stock EAL has it open: it is its business. */
+	if (ioasid_device_fd(dev) < 0)
+		return;
+	watch = calloc(1, sizeof(*watch));
+	ret = watch != NULL ? 0 : -ENOMEM;
+	if (ret == 0) {
+		watch->dev = dev;
+		watch->event_fd = -1;
+		snprintf(watch->bdf, sizeof(watch->bdf), "%s", bdf);
+		ret = start(watch);
+	}
+	if (ret < 0) {
+		IOASID_LOG(WARNING,
+			   "%s: its removal cannot be followed (%s): to remove or unbind it, end "
+			   "this program first",
+			   bdf, strerror(-ret));
+		if (watch != NULL)
+			watch_free(watch);
+	} else if (!enter(watch)) {
+		stop(watch);
+	}
+}
+
+static struct watch *
+take_out(const struct ioasid_device *dev)
+{
+	struct watch *watch;
+
+	pthread_mutex_lock(&lock);
+	LIST_FOREACH(watch, &watches, entry)
+		if (dev == NULL || watch->dev == dev)
+			break;
+	if (watch != NULL)
+		LIST_REMOVE(watch, entry);
+	pthread_mutex_unlock(&lock);
+	return watch;
+}
+
+void
+removal_unwatch(struct ioasid_device *dev)
+{
+	struct watch *watch = take_out(dev);
+
+	if (watch != NULL)
+		stop(watch);
+}
+
+void
+removal_stop(void)
+{
+	struct watch *watch;
+
+	pthread_mutex_lock(&lock);
+	stopped = true;
+	pthread_mutex_unlock(&lock);
+	while ((watch = take_out(NULL)) != NULL)
+		stop(watch);
 }

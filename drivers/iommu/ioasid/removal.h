@@ -9,19 +9,19 @@
  * drives, its PCI bus listens; for one that only joined its group nobody would.
  */
 
-struct removal_watch;
+struct ioasid_device;
 
 /*
- * Listen on a device's fd. `asked` is called by EAL's interrupt thread, perhaps more than
- * once, with the BDF; what it does must include letting go of the device. NULL if that is
- * not possible, said in the log: no harm as long as the device stays.
+ * Listen for a device that its group holds, by EAL's interrupt thread; when it is wanted
+ * back, it leaves. If that is not possible, it is said in the log: no harm as long as the
+ * device stays.
  */
-struct removal_watch *removal_watch(int device_fd, const char *bdf, void (*asked)(const char *bdf));
+void removal_watch(struct ioasid_device *dev);
 
-/*
- * Listen no more; the fd is still open. Also within `asked`. `asked` may be running for
- * the last time when this returns. NULL: nothing.
- */
-void removal_unwatch(struct removal_watch *watch);
+/* Listen no more; the device is still open. Of one that is not watched: nothing. */
+void removal_unwatch(struct ioasid_device *dev);
+
+/* EAL is about to end its interrupt thread: listen for none, and to no more. */
+void removal_stop(void);
 
 #endif /* IOASID_REMOVAL_H */

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 #include <pthread.h>
+#include <stddef.h>
 
 #include "given.h"
 #include "log.h"
 #include "options.h"
+#include "policy.h"
 #include "space.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* For writing only to open and to close. */
+static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct ioasid_ctx *ctx;
+static struct ioasid_ctx *rule;
 static uint32_t default_ioasid;
 
 static int
@@ -17,8 +21,8 @@ open_node(void)
 	int ret;
 
 	if (given_ioasid() < 0)
-		return ioasid_open(options.dev, &ctx);
-	ret = ioasid_open_fd(given_ioasid(), &ctx);
+		return ioasid_open(options.dev, &policy, &ctx);
+	ret = ioasid_open_fd(given_ioasid(), &policy, &ctx);
 	if (ret == 0)
 		given_ioasid_used();
 	return ret;
@@ -56,22 +60,59 @@ open_locked(void)
 	return 0;
 }
 
-int
-space_open(void)
+static int
+open_rule_locked(void)
+{
+	return ioasid_open_rule(&policy, &rule);
+}
+
+static bool
+is_open(struct ioasid_ctx *const *which)
+{
+	bool open;
+
+	pthread_rwlock_rdlock(&lock);
+	open = *which != NULL;
+	pthread_rwlock_unlock(&lock);
+	return open;
+}
+
+static int
+open_once(struct ioasid_ctx *const *which, int (*open)(void))
 {
 	int ret = 0;
 
-	pthread_mutex_lock(&lock);
-	if (ctx == NULL)
-		ret = open_locked();
-	pthread_mutex_unlock(&lock);
+	if (is_open(which))
+		return 0;
+	pthread_rwlock_wrlock(&lock);
+	if (*which == NULL)
+		ret = open();
+	pthread_rwlock_unlock(&lock);
 	return ret;
+}
+
+int
+space_open(void)
+{
+	return open_once(&ctx, open_locked);
+}
+
+int
+space_open_rule(void)
+{
+	return open_once(&rule, open_rule_locked);
 }
 
 struct ioasid_ctx *
 space_ctx(void)
 {
 	return ctx;
+}
+
+struct ioasid_ctx *
+space_rule(void)
+{
+	return rule;
 }
 
 uint32_t
@@ -83,22 +124,24 @@ space_default(void)
 struct ioasid_ctx *
 space_hold(void)
 {
-	pthread_mutex_lock(&lock);
+	pthread_rwlock_rdlock(&lock);
 	return ctx;
 }
 
 void
 space_unhold(void)
 {
-	pthread_mutex_unlock(&lock);
+	pthread_rwlock_unlock(&lock);
 }
 
 void
 space_close(void)
 {
-	pthread_mutex_lock(&lock);
+	pthread_rwlock_wrlock(&lock);
 	ioasid_close(ctx);
+	ioasid_close(rule);
 	ctx = NULL;
+	rule = NULL;
 	default_ioasid = 0;
-	pthread_mutex_unlock(&lock);
+	pthread_rwlock_unlock(&lock);
 }

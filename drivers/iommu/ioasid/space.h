@@ -3,7 +3,10 @@
 #ifndef IOASID_SPACE_H
 #define IOASID_SPACE_H
 
-/* The process's one open /dev/ioasid, and the IOASID that holds DPDK's memory. */
+/*
+ * The process's contexts: the one open /dev/ioasid, with the IOASID that holds DPDK's
+ * memory; and the group rule alone, for what stock EAL attaches.
+ */
 
 #include <ioasid.h>
 
@@ -13,20 +16,27 @@
  */
 int space_open(void);
 
+/* The same for the context of the group rule. */
+int space_open_rule(void);
+
 /* The context, NULL before space_open() succeeded. */
 struct ioasid_ctx *space_ctx(void);
+
+/* That of the group rule, NULL before space_open_rule() succeeded. */
+struct ioasid_ctx *space_rule(void);
 
 /* The default IOASID: default container in DPDK's words. 0 before space_open(). */
 uint32_t space_default(void);
 
 /*
- * For threads that the application does not know of: until space_unhold() the context
- * cannot be closed. NULL if it is not open; space_unhold() also then.
+ * For threads that the application does not know of: until space_unhold() no context can
+ * be closed. Those who hold do not wait for each other. The context, NULL if it is not
+ * open; space_unhold() also then.
  */
 struct ioasid_ctx *space_hold(void);
 void space_unhold(void);
 
-/* Close it; maps and IOASIDs go with it. Devices must have left. */
+/* Close them; maps and IOASIDs go, and devices leave. */
 void space_close(void);
 
 #endif /* IOASID_SPACE_H */

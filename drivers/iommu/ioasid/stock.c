@@ -1,28 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <rte_common.h>
 #include <rte_eal.h>
-#include <rte_pci.h>
 
 #include "caller.h"
 #include "container.h"
-#include "explicit_set.h"
 #include "given.h"
-#include "group_report.h"
 #include "interpose.h"
 #include "log.h"
-#include "noiommu.h"
 #include "options.h"
 #include "space.h"
 #include "stock.h"
-
-#define SYSFS_PCI "/sys/bus/pci/devices"
 
 static struct stock stock;
 static bool in_charge;
@@ -77,6 +70,15 @@ kernel_has_no_iommufd(void)
 	return ret == -ENOENT || ret == -ENODEV || ret == -ENXIO;
 }
 
+/* What cannot be read decides nothing: then the plugin tries, and says what is wrong. */
+static bool
+is_so(int answer)
+{
+	if (answer < 0)
+		IOASID_LOG(DEBUG, "%s", ioasid_error());
+	return answer == 1;
+}
+
 /* Why stock EAL is to do the work; NULL: it is not. */
 static const char *
 reason(void)
@@ -86,9 +88,13 @@ reason(void)
 	/* Who names the node wants it. */
 	if (options.mode == MODE_NATIVE || options.dev != NULL || given_ioasid() >= 0)
 		return NULL;
-	if (noiommu_machine())
+	if (is_so(ioasid_kernel_is_noiommu()))
 		return "this machine has no IOMMU, or it is off (VFIO's no-IOMMU mode)";
-	return kernel_has_no_iommufd() ? "this kernel has no iommufd (/dev/iommu)" : NULL;
+	if (kernel_has_no_iommufd())
+		return "this kernel has no iommufd (/dev/iommu)";
+	if (is_so(ioasid_kernel_lacks_cdevs()))
+		return "this kernel's VFIO has no device nodes (CONFIG_VFIO_DEVICE_CDEV)";
+	return NULL;
 }
 
 static void
@@ -156,88 +162,4 @@ stock_for_container(const void *caller, int fd)
 	if (stock_in_charge() != NULL)
 		return &stock;
 	return container_is_known(fd) ? NULL : stock_for(caller);
-}
-
-/* Kernels before 6.1 show no vfio-dev/ for a device: look at the driver's name, too. */
-static bool
-on_vfio_driver(const struct ioasid_member *m)
-{
-	return m->cdev[0] != '\0' || strncmp(m->driver, "vfio", 4) == 0;
-}
-
-static bool
-at_risk(const struct ioasid_member *m)
-{
-	return !m->bridge && !(on_vfio_driver(m) && explicit_set_has(m));
-}
-
-int
-stock_check_group(const char *sysfs, const char *bdf)
-{
-	struct ioasid_group *group;
-	int ret;
-
-	if (noiommu_device(sysfs, bdf))
-		return noiommu_check(bdf);
-	ret = ioasid_group_read(sysfs, bdf, &group);
-	if (ret < 0) {
-		IOASID_LOG(ERR, "%s", ioasid_error());
-		return ret;
-	}
-	if (group_count_at_risk(group, at_risk) == 0) {
-		ret = 0;
-	} else if (options.allow_insecure) {
-		group_report_risk(group, bdf, at_risk);
-	} else {
-		group_report_refusal(group, bdf, at_risk);
-		ret = -EPERM;
-	}
-	ioasid_group_free(group);
-	return ret;
-}
-
-/* The name of any PCI device in a group; false: there is none. */
-static bool
-any_pci_member(unsigned int group, char bdf[IOASID_BDF_SIZE])
-{
-	struct rte_pci_addr addr;
-	bool found = false;
-	char path[64];
-	struct dirent *e;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%u/devices", group);
-	dir = opendir(path);
-	if (dir == NULL)
-		return false;
-	while (!found && (e = readdir(dir)) != NULL) {
-		found = strlen(e->d_name) < IOASID_BDF_SIZE &&
-			rte_pci_addr_parse(e->d_name, &addr) == 0;
-		if (found)
-			strcpy(bdf, e->d_name);
-	}
-	closedir(dir);
-	return found;
-}
-
-int
-stock_check_group_number(unsigned int number)
-{
-	struct ioasid_group *group;
-	char bdf[IOASID_BDF_SIZE];
-	int ret;
-
-	if (!any_pci_member(number, bdf))
-		return 0;
-	ret = ioasid_group_read(SYSFS_PCI, bdf, &group);
-	if (ret < 0) {
-		IOASID_LOG(ERR, "%s", ioasid_error());
-		return ret;
-	}
-	/* The one that is wanted is a named one, if any is. */
-	for (unsigned int i = 0; i < group->nmembers; i++)
-		if (!group->members[i].bridge && explicit_set_has(&group->members[i]))
-			strcpy(bdf, group->members[i].bdf);
-	ioasid_group_free(group);
-	return stock_check_group(SYSFS_PCI, bdf);
 }

@@ -50,17 +50,4 @@ const struct stock *stock_for(const void *caller);
 /* The same for a function that is given a container: ours are never stock's. */
 const struct stock *stock_for_container(const void *caller, int fd);
 
-/*
- * The group rule before stock EAL sets a device up: 0, or -EPERM, said in the log. A
- * member counts as joined if it is named and on a VFIO driver: EAL then holds the whole
- * group, and nobody else can open it.
- */
-int stock_check_group(const char *sysfs, const char *bdf);
-
-/*
- * The same for the group of a number. One of another bus than PCI holds what the
- * administrator has put together (fslmc), or does not exist: 0.
- */
-int stock_check_group_number(unsigned int number);
-
 #endif /* IOASID_STOCK_H */

@@ -6,8 +6,9 @@
  * called.
  *
  * A reply is limited by DPDK (16 KiB; what does not fit is dropped without a word), so
- * lists come in pages: the argument is the index of the first entry, and "total" tells
- * how many there are.
+ * lists come in pages: "total" tells how many there are, and "next", if there are more,
+ * what to give as the argument for the next page. That is a key and not an index: what
+ * comes and goes in between moves nothing.
  */
 
 #include <errno.h>
@@ -15,13 +16,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_common.h>
 #include <rte_eal.h>
 #include <rte_telemetry.h>
 #include <rte_version.h>
 
-#include "device.h"
 #include "log.h"
 #include "options.h"
 #include "space.h"
@@ -32,8 +33,8 @@
 /* Entries of a page: of the longest, that many fit into a reply. */
 #define PAGE        64
 #define PAGE_GROUPS 16
-/* Members of a group that are listed. */
-#define MEMBERS 16
+/* Members of a group that are listed, of each standing. */
+#define MEMBERS 12
 
 #if RTE_VERSION < RTE_VERSION_NUM(23, 3, 0, 0)
 #define rte_tel_data_add_dict_uint rte_tel_data_add_dict_u64
@@ -41,29 +42,40 @@
 
 /* Part of a list, as it was asked for. */
 struct page {
-	unsigned int first;
+	const char *from; /* the key of its first entry, "": the first of all */
 	unsigned int total;
+	char next[48];                /* the key of the next page, "": there is none */
 	struct rte_tel_data *entries; /* a dictionary */
 };
 
-/* The argument of a command: 0 or -EINVAL. */
+/* A number that is a whole key, or what is before `end`: 0 or -EINVAL. */
 static int
-parse_first(const char *params, unsigned int *first)
+parse_number(const char *text, char stop, uint64_t max, uint64_t *n, const char **end)
 {
-	unsigned long n;
-	char *end;
+	const int base = strncmp(text, "0x", 2) == 0 ? 16 : 10;
+	char *after;
 
-	*first = 0;
-	if (params == NULL || params[0] == '\0')
+	*n = 0;
+	*end = text;
+	if (text[0] == '\0')
 		return 0;
-	if (params[0] < '0' || params[0] > '9')
+	if (text[0] < '0' || text[0] > '9')
 		return -EINVAL;
 	errno = 0;
-	n = strtoul(params, &end, 10);
-	if (errno != 0 || *end != '\0' || n > UINT32_MAX)
-		return -EINVAL;
-	*first = (unsigned int)n;
-	return 0;
+	*n = strtoull(text, &after, base);
+	*end = after;
+	return errno == 0 && *after == stop && *n <= max ? 0 : -EINVAL;
+}
+
+static int
+parse_u32(const char *text, uint32_t *n)
+{
+	const char *end;
+	uint64_t wide;
+	int ret = parse_number(text, '\0', UINT32_MAX, &wide, &end);
+
+	*n = (uint32_t)wide;
+	return ret;
 }
 
 static struct rte_tel_data *
@@ -132,11 +144,9 @@ static int
 reply_page(const char *params, struct rte_tel_data *d, const char *name,
 	   int (*fill)(struct page *page))
 {
-	struct page page = { 0 };
-	int ret = parse_first(params, &page.first);
+	struct page page = { .from = params != NULL ? params : "" };
+	int ret;
 
-	if (ret < 0)
-		return ret;
 	page.entries = new_dict();
 	if (page.entries == NULL)
 		return -ENOMEM;
@@ -147,24 +157,28 @@ reply_page(const char *params, struct rte_tel_data *d, const char *name,
 	}
 	rte_tel_data_start_dict(d);
 	rte_tel_data_add_dict_uint(d, "total", page.total);
-	rte_tel_data_add_dict_uint(d, "first", page.first);
+	if (page.next[0] != '\0')
+		rte_tel_data_add_dict_string(d, "next", page.next);
 	add_container(d, name, page.entries);
 	return 0;
 }
 
 /* /ioasid/devices */
 
+/* One more than there is room for is the next page's first. */
 static int
 fill_devices(struct page *page)
 {
-	struct ioasid_device_info *list = NULL;
+	struct ioasid_device_info list[PAGE + 1];
 	struct rte_tel_data *entry;
-	int ret = 0;
+	unsigned int n = 0;
 
 	if (space_hold() != NULL)
-		ret = ioasid_list_devices(space_ctx(), &list, &page->total);
+		n = ioasid_list_devices(space_ctx(), page->from, list, PAGE + 1, &page->total);
 	space_unhold();
-	for (unsigned int i = page->first; i < page->total && i - page->first < PAGE; i++) {
+	if (n > PAGE)
+		snprintf(page->next, sizeof(page->next), "%s", list[PAGE].bdf);
+	for (unsigned int i = 0; i < RTE_MIN(n, (unsigned int)PAGE); i++) {
 		entry = new_entry(page, list[i].cdev);
 		if (entry == NULL)
 			break;
@@ -173,10 +187,9 @@ fill_devices(struct page *page)
 		rte_tel_data_add_dict_uint(entry, "id", list[i].id);
 		rte_tel_data_add_dict_uint(entry, "ioasid", list[i].ioasid);
 		rte_tel_data_add_dict_string(entry, "state",
-					     device_in_use(list[i].bdf) ? "in use" : "only joined");
+					     list[i].held ? "only joined" : "in use");
 	}
-	free(list);
-	return ret;
+	return 0;
 }
 
 static int
@@ -188,92 +201,60 @@ devices(const char *cmd, const char *params, struct rte_tel_data *d)
 
 /* /ioasid/groups */
 
-/* Each member is of one kind. */
-enum kind { JOINED, AT_RISK, BRIDGE, KINDS };
-
-static const char *const kind_names[KINDS] = {
-	[JOINED] = "joined",
-	[AT_RISK] = "at_risk",
-	[BRIDGE] = "bridges",
+static const char *const standings[] = {
+	[IOASID_JOINED] = "joined",
+	[IOASID_AT_RISK] = "at_risk",
+	[IOASID_EXEMPT] = "exempt",
 };
-
-struct member {
-	enum kind kind;
-	char bdf[IOASID_BDF_SIZE];
-};
-
-struct group {
-	unsigned int number;
-	unsigned int nmembers;
-	struct member members[MEMBERS];
-};
-
-static enum kind
-kind_of(const struct ioasid_member *m)
-{
-	if (m->bridge)
-		return BRIDGE;
-	return ioasid_is_at_risk(space_ctx(), m) ? AT_RISK : JOINED;
-}
 
 static void
-copy_group(struct group *copy, const struct ioasid_group *group)
-{
-	copy->number = group->number;
-	copy->nmembers = RTE_MIN(group->nmembers, (unsigned int)MEMBERS);
-	for (unsigned int i = 0; i < copy->nmembers; i++) {
-		copy->members[i].kind = kind_of(&group->members[i]);
-		snprintf(copy->members[i].bdf, IOASID_BDF_SIZE, "%s", group->members[i].bdf);
-	}
-}
-
-static void
-add_members(struct rte_tel_data *entry, const struct group *group, enum kind kind)
+add_members(struct rte_tel_data *entry, const struct ioasid_group_info *group,
+	    enum ioasid_standing standing)
 {
 	struct rte_tel_data *bdfs = new_strings();
+	unsigned int n = 0;
 
 	if (bdfs == NULL)
 		return;
-	for (unsigned int i = 0; i < group->nmembers; i++)
-		if (group->members[i].kind == kind)
+	for (unsigned int i = 0; i < group->nmembers && n < MEMBERS; i++)
+		if (group->members[i].standing == standing) {
 			rte_tel_data_add_array_string(bdfs, group->members[i].bdf);
-	add_container(entry, kind_names[kind], bdfs);
+			n++;
+		}
+	add_container(entry, standings[standing], bdfs);
 }
 
-/* With the context held: how many of the page there are. */
-static int
-copy_groups(struct group *copies, struct page *page, unsigned int *count)
+static void
+add_group(struct page *page, const struct ioasid_group_info *group)
 {
-	struct ioasid_group **list;
-	int ret = ioasid_list_groups(space_ctx(), &list, &page->total);
+	struct rte_tel_data *entry = new_numbered_entry(page, group->number);
 
-	if (ret < 0)
-		return ret;
-	for (unsigned int i = page->first; i < page->total && *count < PAGE_GROUPS; i++)
-		copy_group(&copies[(*count)++], list[i]);
-	ioasid_list_groups_free(list, page->total);
-	return 0;
+	for (size_t i = 0; entry != NULL && i < RTE_DIM(standings); i++)
+		add_members(entry, group, (enum ioasid_standing)i);
 }
 
 static int
 fill_groups(struct page *page)
 {
-	struct group copies[PAGE_GROUPS];
-	struct rte_tel_data *entry;
-	unsigned int count = 0;
-	int ret = 0;
+	struct ioasid_group_info *list[PAGE_GROUPS + 1];
+	unsigned int n = 0;
+	uint32_t from;
 
+	if (parse_u32(page->from, &from) < 0)
+		return -EINVAL;
 	if (space_hold() != NULL)
-		ret = copy_groups(copies, page, &count);
+		n = ioasid_list_groups(space_ctx(), from, list, PAGE_GROUPS + 1, &page->total);
 	space_unhold();
-	for (unsigned int i = 0; i < count; i++) {
-		entry = new_numbered_entry(page, copies[i].number);
-		if (entry == NULL)
-			break;
-		for (enum kind kind = 0; kind < KINDS; kind++)
-			add_members(entry, &copies[i], kind);
+	for (unsigned int i = 0; i < n; i++) {
+		if (i < PAGE_GROUPS && list[i] != NULL) {
+			add_group(page, list[i]);
+			from = list[i]->number + 1;
+		}
+		ioasid_group_info_free(list[i]);
 	}
-	return ret;
+	if (n > PAGE_GROUPS)
+		snprintf(page->next, sizeof(page->next), "%u", from);
+	return 0;
 }
 
 static int
@@ -288,17 +269,21 @@ groups(const char *cmd, const char *params, struct rte_tel_data *d)
 static int
 fill_ioasids(struct page *page)
 {
-	struct ioasid_info *list = NULL;
+	struct ioasid_info list[PAGE + 1];
 	struct rte_tel_data *entry;
-	uint32_t first_of_all = 0;
-	int ret = 0;
+	uint32_t from, first_of_all = 0;
+	unsigned int n = 0;
 
+	if (parse_u32(page->from, &from) < 0)
+		return -EINVAL;
 	if (space_hold() != NULL) {
-		ret = ioasid_list(space_ctx(), &list, &page->total);
+		n = ioasid_list(space_ctx(), from, list, PAGE + 1, &page->total);
 		first_of_all = space_default();
 	}
 	space_unhold();
-	for (unsigned int i = page->first; i < page->total && i - page->first < PAGE; i++) {
+	if (n > PAGE)
+		snprintf(page->next, sizeof(page->next), "%u", list[PAGE].ioasid);
+	for (unsigned int i = 0; i < RTE_MIN(n, (unsigned int)PAGE); i++) {
 		entry = new_numbered_entry(page, list[i].ioasid);
 		if (entry == NULL)
 			break;
@@ -309,8 +294,7 @@ fill_ioasids(struct page *page)
 		rte_tel_data_add_dict_uint(entry, "maps", list[i].nmaps);
 		rte_tel_data_add_dict_uint(entry, "mapped_bytes", list[i].mapped);
 	}
-	free(list);
-	return ret;
+	return 0;
 }
 
 static int
@@ -320,70 +304,70 @@ ioasids(const char *cmd, const char *params, struct rte_tel_data *d)
 	return reply_page(params, d, "ioasids", fill_ioasids);
 }
 
-/* /ioasid/maps: those of the first IOASID, then those of the next */
+/* /ioasid/maps of one IOASID; its number and an IOVA are the key */
 
-struct mapping {
-	uint32_t ioasid;
-	struct ioasid_map map;
-};
-
-struct copied_maps {
-	unsigned int count;
-	struct mapping mappings[PAGE];
-};
-
-/* As many maps of one IOASID as there is room for, from an index in it. */
-static void
-copy_maps_of(uint32_t ioasid, unsigned int first, struct copied_maps *copied)
+/* "IOASID", "IOASID:IOVA", "": the first IOASID. */
+static int
+parse_maps(const char *text, uint32_t *ioasid, uint64_t *iova)
 {
-	struct ioasid_map maps[PAGE];
-	unsigned int count = PAGE - copied->count;
+	const char *end;
+	uint64_t wide;
+	int ret =
+		parse_number(text, strchr(text, ':') != NULL ? ':' : '\0', UINT32_MAX, &wide, &end);
 
-	/* One that has gone since it was listed has none. */
-	ioasid_list_maps(space_ctx(), ioasid, first, maps, &count);
-	for (unsigned int i = 0; i < count; i++)
-		copied->mappings[copied->count++] = (struct mapping){ ioasid, maps[i] };
+	*ioasid = (uint32_t)wide;
+	*iova = 0;
+	if (ret < 0 || *end == '\0')
+		return ret;
+	return parse_number(end + 1, '\0', UINT64_MAX, iova, &end);
 }
 
-static int
-copy_maps(struct page *page, struct copied_maps *copied)
+/* With the context held. */
+static unsigned int
+list_maps(struct page *page, uint32_t *ioasid, uint64_t iova, struct ioasid_map *list,
+	  unsigned int room)
 {
-	struct ioasid_info *list;
-	unsigned int count, skip = page->first;
-	int ret = ioasid_list(space_ctx(), &list, &count);
+	struct ioasid_info info;
 
-	if (ret < 0)
-		return ret;
-	for (unsigned int i = 0; i < count; i++) {
-		page->total += list[i].nmaps;
-		if (skip < list[i].nmaps)
-			copy_maps_of(list[i].ioasid, skip, copied);
-		skip -= RTE_MIN(skip, list[i].nmaps);
-	}
-	free(list);
-	return 0;
+	if (ioasid_list(space_ctx(), *ioasid, &info, 1, NULL) == 0 ||
+	    (*ioasid != 0 && info.ioasid != *ioasid))
+		return 0;
+	*ioasid = info.ioasid;
+	page->total = info.nmaps;
+	return ioasid_list_maps(space_ctx(), *ioasid, iova, list, room);
+}
+
+static void
+add_map(struct page *page, unsigned int i, uint32_t ioasid, const struct ioasid_map *map)
+{
+	struct rte_tel_data *entry = new_numbered_entry(page, i);
+
+	if (entry == NULL)
+		return;
+	rte_tel_data_add_dict_uint(entry, "ioasid", ioasid);
+	add_address(entry, "iova", map->iova);
+	add_address(entry, "va", map->va);
+	rte_tel_data_add_dict_uint(entry, "bytes", map->length);
 }
 
 static int
 fill_maps(struct page *page)
 {
-	struct copied_maps copied = { 0 };
-	struct rte_tel_data *entry;
-	int ret = 0;
+	struct ioasid_map list[PAGE + 1];
+	unsigned int n = 0;
+	uint32_t ioasid;
+	uint64_t iova;
 
+	if (parse_maps(page->from, &ioasid, &iova) < 0)
+		return -EINVAL;
 	if (space_hold() != NULL)
-		ret = copy_maps(page, &copied);
+		n = list_maps(page, &ioasid, iova, list, PAGE + 1);
 	space_unhold();
-	for (unsigned int i = 0; i < copied.count; i++) {
-		entry = new_numbered_entry(page, page->first + i);
-		if (entry == NULL)
-			break;
-		rte_tel_data_add_dict_uint(entry, "ioasid", copied.mappings[i].ioasid);
-		add_address(entry, "iova", copied.mappings[i].map.iova);
-		add_address(entry, "va", copied.mappings[i].map.va);
-		rte_tel_data_add_dict_uint(entry, "bytes", copied.mappings[i].map.length);
-	}
-	return ret;
+	if (n > PAGE)
+		snprintf(page->next, sizeof(page->next), "%u:0x%" PRIx64, ioasid, list[PAGE].iova);
+	for (unsigned int i = 0; i < RTE_MIN(n, (unsigned int)PAGE); i++)
+		add_map(page, i, ioasid, &list[i]);
+	return 0;
 }
 
 static int
@@ -402,40 +386,34 @@ struct summary {
 	uint64_t mapped;
 };
 
-static int
+/* With the context held. */
+static void
 summarise(struct summary *summary)
 {
-	struct ioasid_device_info *list;
-	struct ioasid_info *infos;
-	int ret;
+	struct ioasid_info list[PAGE];
+	uint32_t from = 0;
+	unsigned int n;
 
 	snprintf(summary->node, sizeof(summary->node), "%s", ioasid_path(space_ctx()));
-	ret = ioasid_list_devices(space_ctx(), &list, &summary->ndevices);
-	if (ret < 0)
-		return ret;
-	free(list);
-	ret = ioasid_list(space_ctx(), &infos, &summary->nioasids);
-	if (ret < 0)
-		return ret;
-	for (unsigned int i = 0; i < summary->nioasids; i++)
-		summary->mapped += infos[i].mapped;
-	free(infos);
-	return 0;
+	ioasid_list_devices(space_ctx(), "", NULL, 0, &summary->ndevices);
+	do {
+		n = ioasid_list(space_ctx(), from, list, PAGE, &summary->nioasids);
+		for (unsigned int i = 0; i < n; i++)
+			summary->mapped += list[i].mapped;
+		from = n > 0 ? list[n - 1].ioasid + 1 : 0;
+	} while (n == PAGE);
 }
 
 static int
 info(const char *cmd, const char *params, struct rte_tel_data *d)
 {
 	struct summary summary = { 0 };
-	int ret = 0;
 
 	(void)cmd;
 	(void)params;
 	if (space_hold() != NULL)
-		ret = summarise(&summary);
+		summarise(&summary);
 	space_unhold();
-	if (ret < 0)
-		return ret;
 	rte_tel_data_start_dict(d);
 	rte_tel_data_add_dict_string(d, "version", IOASID_VERSION);
 	rte_tel_data_add_dict_string(d, "mode", stock_in_charge() != NULL ? "container" : "native");
@@ -457,13 +435,13 @@ static const struct {
 } commands[] = {
 	{ "/ioasid/info", info, "dpdk-ioasid in this process. Takes no parameters" },
 	{ "/ioasid/devices", devices,
-	  "Devices that have joined /dev/ioasid. Parameters: index of the first (default 0)" },
+	  "Devices that have joined /dev/ioasid. Parameters: BDF of the first (default: all)" },
 	{ "/ioasid/groups", groups,
-	  "Their IOMMU groups, who has joined, who is at risk. Parameters: index of the first" },
+	  "Their IOMMU groups, who has joined, who is at risk. Parameters: number of the first" },
 	{ "/ioasid/ioasids", ioasids,
-	  "I/O address spaces. Parameters: index of the first (default 0)" },
+	  "I/O address spaces. Parameters: number of the first (default: all)" },
 	{ "/ioasid/maps", maps,
-	  "Memory mapped in them, by IOVA. Parameters: index of the first (default 0)" },
+	  "Memory mapped in an IOASID. Parameters: IOASID (default: the first), or IOASID:IOVA" },
 };
 
 void
