@@ -40,11 +40,19 @@ E1000E = ["--qemu-arg=" + arg for number in (0, 1) for arg in (
     "-netdev", f"hubport,id=cable-e1000e{number},hubid=9",
     "-device", f"e1000e,id=e1000e{number},bus=port-e1000e{number},netdev=cable-e1000e{number},"
                f"romfile=,mac=02:00:00:00:00:4{number}")]
+# A switch without ACS, and an igb behind it: its virtual functions are in one group with it.
+SWITCH = ["--qemu-arg=" + arg for arg in (
+    "-device", "pcie-root-port,id=port-switch,addr=0x1d,chassis=29,slot=29",
+    "-device", "x3130-upstream,id=switch-up,bus=port-switch",
+    "-device", "xio3130-downstream,id=switch-down,bus=switch-up,chassis=27,slot=30",
+    "-netdev", "hubport,id=cable-switch,hubid=10",
+    "-device", "igb,id=switchnic,bus=switch-down,netdev=cable-switch,romfile=,"
+               "mac=02:00:00:00:00:50")]
 NOT_OTHERS = [TESTS, f"--ignore={TESTS}/narrow", f"--ignore={TESTS}/noiommu"]
 # name: (pytest's arguments, the lab's options). The last two are for what cannot be in the others.
 MACHINES = {
-    "first half": (["--part=0/2", *NOT_OTHERS], E1000E),
-    "second half": (["--part=1/2", *NOT_OTHERS], E1000E),
+    "first half": (["--part=0/2", *NOT_OTHERS], E1000E + SWITCH),
+    "second half": (["--part=1/2", *NOT_OTHERS], E1000E + SWITCH),
     "narrow": ([f"{TESTS}/narrow"],
                ["--qemu-arg=-global", "--qemu-arg=intel-iommu.aw-bits=39",
                 "--mem=6G", "--append=hugepagesz=1G hugepages=2", "--hugepages=128"]),

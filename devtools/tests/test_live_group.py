@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The group rule as long as a device is attached: what comes, goes, and is given up meanwhile."""
+
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+import pci
+import plugin
+from iommufd import Iommufd
+from test_hotplug import all_come_back, remove, rescan  # noqa: F401 (a fixture)
+from test_isolation import PATTERN, reach
+from testpmd import AT_RISK, COMMON, NOT_STARTED, Testpmd, allow
+
+pytestmark = pytest.mark.usefixtures("no_leftovers")
+
+CLIENT = os.path.join(os.path.dirname(plugin.PLUGIN), "../../../app/test/rule_client")
+# EAL probes none of the devices by itself: the application names them when it sets them up.
+NO_PROBE = allow("0000:00:00.0")
+
+
+class Client:
+    """rule_client: reads what it says, and lets it go on by a line."""
+
+    def __init__(self, *args, eal=(), wrapper=()):
+        self.output = ""
+        self.process = subprocess.Popen(
+            [*wrapper, CLIENT, "-l", "0-1", "--iova-mode=va", "-m", "64", *eal, "--", *args],
+            env=plugin.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        print(self.output)
+        self.process.kill()
+        self.process.communicate()
+
+    def wait_for(self, line):
+        for text in self.process.stdout:
+            self.output += text
+            if text.strip() == line:
+                return
+        raise AssertionError(f"rule_client ends before it says {line!r}")
+
+    def go_on(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def end(self):
+        rest, _ = self.process.communicate(timeout=120)
+        self.output += rest
+        assert self.process.returncode == 0, self.output
+
+
+def is_bus_master(bdf):
+    with open(pci.path(bdf, "config"), "rb") as config:
+        return bool(config.read(6)[4] & 4)
+
+
+def refuses_others(bdf):
+    with Iommufd() as other:
+        try:
+            other.bind(bdf)
+        except OSError:
+            return True
+    return False
+
+
+def test_member_that_is_released_stays_joined(lab, no_faults):
+    """As testpmd's `port detach`: reset and quiet, nobody else's, and handed over again."""
+    nic, disk = lab.EDU_NIC, lab.EDU
+    for bdf in (nic, disk):
+        pci.bind(bdf, "vfio-pci")
+    with Client("member", nic, disk, eal=NO_PROBE) as client:
+        client.wait_for("released")
+        assert refuses_others(disk)
+        assert not is_bus_master(disk)
+        client.go_on()
+        client.wait_for("all released")
+        assert AT_RISK not in client.output
+        assert not refuses_others(disk)
+        client.go_on()
+        client.end()
+
+
+def test_container_given_up_under_a_live_device(lab, faults):
+    """Its devices do not fall back into DPDK's memory: edu's DMA lands nowhere."""
+    nic, edu = lab.EDU_NIC, lab.EDU
+    for bdf in (nic, edu):
+        pci.bind(bdf, "vfio-pci")
+    # NIC0 has DPDK's memory mapped.
+    with Client("giveup", edu, eal=allow(lab.NIC0, nic, edu)) as client:
+        client.wait_for("in a container")
+        assert reach(client.process.pid, edu) != PATTERN
+        client.go_on()
+        client.wait_for("given up")
+        subprocess.run(["dmesg", "--clear"], check=True)
+        assert reach(client.process.pid, edu) != PATTERN
+        assert faults()
+        client.go_on()
+        client.end()
+
+
+def test_set_up_that_fails_half_way_and_then_does_not(lab, no_faults):
+    """The warning belongs to the one that succeeded."""
+    pci.bind(lab.GROUP_NIC, "vfio-pci")
+    with Client("halfway", lab.GROUP_NIC, eal=[*NO_PROBE, "--allow-insecure-vfio"],
+                wrapper=["prlimit", "--memlock=unlimited:unlimited", "setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"]) as client:
+        client.wait_for("failed half-way")
+        assert "could not be mapped" in client.output
+        client.output = ""
+        client.wait_for("set up")
+        assert f"{AT_RISK}{lab.GROUP_HD}]" in client.output
+        client.end()
+
+
+@pytest.mark.usefixtures("all_come_back")
+def test_plugged_into_a_live_group(lab, no_faults, capsys):
+    """testpmd without --hot-plug follows no events, as Open vSwitch and others."""
+    nic, disk = lab.GROUP_NIC, lab.GROUP_HD
+    pci.bind(nic, "vfio-pci")
+    remove(disk)
+    with Testpmd(*allow(nic), *COMMON, app=NOT_STARTED) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == [nic]
+        assert AT_RISK not in testpmd.output
+        begin = time.monotonic()
+        rescan()
+        testpmd.wait_for(f"{AT_RISK}{disk}]")
+        with capsys.disabled():
+            print(f" told after {time.monotonic() - begin:.2f} s ", end="")
+        remove(disk)
+        rescan()
+        testpmd.wait_for(f"{AT_RISK}{disk}]", at=testpmd.output.rindex(AT_RISK) + 1)
+        testpmd.quit()
+
+
+@pytest.mark.usefixtures("all_come_back")
+def test_plugged_into_a_live_group_of_stock_eal(lab, no_faults):
+    nic, disk = lab.GROUP_NIC, lab.GROUP_HD
+    pci.bind(nic, "vfio-pci")
+    remove(disk)
+    with Testpmd(*allow(nic), *COMMON, "--ioasid-mode", "container", app=NOT_STARTED) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == [nic]
+        rescan()
+        testpmd.wait_for(f"{AT_RISK}{disk}]")
+        testpmd.quit()
+
+
+@pytest.fixture
+def switch_nic(lab):
+    """An igb behind a switch without ACS: what it makes of itself is in its own group."""
+    nics = [bdf for bdf in pci.find("8086", "10c9") if len(pci.members(bdf)) > 1]
+    assert len(nics) == 1, "devtools/test gives the machine one"
+    [bdf] = nics
+    before = pci.driver(bdf)
+    pci.write("/sys/module/vfio_pci/parameters/enable_sriov", "Y")
+    pci.bind(bdf, "vfio-pci")
+    yield bdf
+    pci.write(pci.path(bdf, "sriov_numvfs"), "0")
+    pci.write("/sys/module/vfio_pci/parameters/enable_sriov", "N")
+    if before:
+        pci.bind(bdf, before)
+    else:
+        pci.unbind(bdf)
+
+
+def test_virtual_functions_made_in_a_live_group(switch_nic, no_faults):
+    with Testpmd(*allow(switch_nic), *COMMON, app=NOT_STARTED) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == [switch_nic]
+        assert AT_RISK not in testpmd.output
+        pci.write(pci.path(switch_nic, "sriov_numvfs"), "2")
+        vfs = [os.path.basename(os.readlink(pci.path(switch_nic, f"virtfn{i}"))) for i in (0, 1)]
+        assert set(vfs) < set(pci.members(switch_nic))
+        testpmd.wait_for(f"{vfs[1]}]")
+        assert re.search(rf"also at risk: \[{vfs[0]}, {vfs[1]}\]", testpmd.output)
+        testpmd.quit()
