@@ -9,6 +9,7 @@
 #include "log.h"
 #include "memory.h"
 #include "removal.h"
+#include "user_map.h"
 
 const struct fake_pci pci_third = {
 	.bdf = THIRD, .group = THE_GROUP, .vendor = 0x1af4, .device = 0x1000, .class_code = 0x020000
@@ -46,6 +47,7 @@ end(void)
 	container_close_all();
 	space_close();
 	memory_end();
+	user_map_forget(0);
 }
 
 int

@@ -7,6 +7,7 @@
 
 #include "driver.h"
 #include "memory.h"
+#include "user_map.h"
 
 #define DEFAULT RTE_VFIO_DEFAULT_CONTAINER_FD
 
@@ -328,24 +329,24 @@ user_maps_as_stock_has_them(void **state)
 
 	(void)state;
 	/* vhost goes on without devices by this very errno. */
-	CHECK_RET(memory_user_map(ioasid, va, iova, PAGE), -ENODEV);
+	CHECK_RET(user_map(ioasid, va, iova, PAGE), -ENODEV);
 	CHECK_RET(set_up(NIC0), 0);
-	CHECK_RET(memory_user_map(ioasid, va, iova, PAGE), 0);
+	CHECK_RET(user_map(ioasid, va, iova, PAGE), 0);
 	said();
-	CHECK_RET(memory_user_map(ioasid, va, iova, PAGE), 0);
+	CHECK_RET(user_map(ioasid, va, iova, PAGE), 0);
 	CHECK(strstr(said(), "other memory") == NULL);
-	CHECK_RET(memory_user_map(ioasid, va + PAGE, iova, PAGE), 0);
+	CHECK_RET(user_map(ioasid, va + PAGE, iova, PAGE), 0);
 	CHECK(says("is mapped to other memory already"));
-	CHECK_RET(memory_user_map(ioasid, va, iova - PAGE, 2 * PAGE), -EEXIST);
+	CHECK_RET(user_map(ioasid, va, iova - PAGE, 2 * PAGE), -EEXIST);
 	/* A part of DPDK's own. */
-	CHECK_RET(memory_user_map(ioasid, FAKE_EAL_BASE, FAKE_EAL_BASE, PAGE), 0);
-	CHECK_RET(memory_user_unmap(ioasid, FAKE_EAL_BASE, PAGE), 0);
-	CHECK_RET(memory_user_unmap(ioasid, FAKE_EAL_BASE, PAGE), -ENOTSUP);
+	CHECK_RET(user_map(ioasid, FAKE_EAL_BASE, FAKE_EAL_BASE, PAGE), 0);
+	CHECK_RET(user_unmap(ioasid, FAKE_EAL_BASE, PAGE), 0);
+	CHECK_RET(user_unmap(ioasid, FAKE_EAL_BASE, PAGE), -ENOTSUP);
 	/* As often as it was mapped. */
-	CHECK_RET(memory_user_unmap(ioasid, iova, PAGE), 0);
-	CHECK_RET(memory_user_unmap(ioasid, iova, PAGE), 0);
-	CHECK_RET(memory_user_unmap(ioasid, iova, PAGE), 0);
-	CHECK_RET(memory_user_unmap(ioasid, iova, PAGE), -EINVAL);
+	CHECK_RET(user_unmap(ioasid, iova, PAGE), 0);
+	CHECK_RET(user_unmap(ioasid, iova, PAGE), 0);
+	CHECK_RET(user_unmap(ioasid, iova, PAGE), 0);
+	CHECK_RET(user_unmap(ioasid, iova, PAGE), -EINVAL);
 }
 
 /* ---- containers */

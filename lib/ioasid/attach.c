@@ -377,3 +377,50 @@ attach_detach_device(struct ioasid_device *dev)
 	if (dev->group->attached && find_attached(dev->group) == NULL)
 		set_place(dev->group, false, NULL);
 }
+
+/* ---- by a device */
+
+int
+ioasid_attach(struct ioasid_device *dev, uint32_t ioasid)
+{
+	int ret;
+
+	group_lock(dev->group);
+	ret = attach_group(dev->group, dev, ioasid);
+	group_unlock(dev->group);
+	event_join_waiting(dev->ctx);
+	return ret;
+}
+
+int
+ioasid_detach(struct ioasid_device *dev)
+{
+	int ret;
+
+	group_lock(dev->group);
+	ret = attach_detach_group(dev->group);
+	group_unlock(dev->group);
+	return ret;
+}
+
+int
+ioasid_check(struct ioasid_device *dev)
+{
+	struct ioasid_group *group = dev->group;
+	int ret;
+
+	group_lock(group);
+	ret = rule_read(group);
+	if (ret == 0)
+		rule_join_named(group);
+	if (ret == 0)
+		ret = rule_decide(group, dev, dev->flags & IOASID_IMPLICIT_GROUP);
+	if (ret == -EPERM)
+		rule_refuse(group, dev);
+	if (ret == 0) {
+		group->accepted = group->accepted || (dev->flags & IOASID_IMPLICIT_GROUP);
+		rule_tell(group, dev);
+	}
+	group_unlock(group);
+	return ret;
+}

@@ -143,19 +143,34 @@ int device_detach(struct ioasid_device *dev);
 int vfio_quiesce(struct ioasid_device *dev);
 
 /* group.c */
+/* A group with a reference, made if need be; NULL: out of memory, with the sentence. */
+struct ioasid_group *group_get(struct ioasid_ctx *ctx, const char *directory, unsigned int number);
+void group_hold(struct ioasid_group *group);
+void group_put(struct ioasid_group *group);
+/* Under the context's lock: NULL, there is none. */
+struct ioasid_group *group_find(struct ioasid_ctx *ctx, unsigned int number);
+struct ioasid_device *device_find(struct ioasid_ctx *ctx, const char *bdf);
 void group_lock(struct ioasid_group *group);
 /* Sees to what has happened to the group meanwhile. */
 void group_unlock(struct ioasid_group *group);
-struct ioasid_device *device_find(struct ioasid_ctx *ctx, const char *bdf);
-/* Join a member, for its own use or for its group's; under the group's lock. */
+/* It has been marked (dirty): whoever has the lock now sees to it, or we. Never waits. */
+void group_poke(struct ioasid_group *group);
+/* Under the group's lock: */
+/* Join a member, for its own use or for its group's. */
 int group_join(struct ioasid_group *group, const struct ioasid_member *m,
 	       const struct ioasid_join_how *how, struct ioasid_device **dev);
-/* The device really leaves. */
+void group_set_held(struct ioasid_device *dev, bool held);
+/* The device, or all of them, really leaves; the caller has a reference to the group. */
 void group_drop(struct ioasid_device *dev);
+void group_drop_all(struct ioasid_group *group);
 /* Whether a device is in use; not counting one, which may be NULL. */
 bool group_used(const struct ioasid_group *group, const struct ioasid_device *but);
 /* End every group of a context that is closed. */
 void group_end_all(struct ioasid_ctx *ctx);
+
+/* event.c */
+/* Join, in all groups, what the kernel told of since and the user has named. */
+void event_join_waiting(struct ioasid_ctx *ctx);
 
 /* rule.c; under the group's lock */
 /* Read the group anew. */

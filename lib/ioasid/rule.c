@@ -119,11 +119,7 @@ join_member(struct ioasid_group *group, const struct ioasid_member *m)
 	ret = group_join(group, m, &how, &dev);
 	if (ret < 0)
 		return ret;
-	pthread_mutex_lock(&group->ctx->lock);
-	dev->held = true;
-	pthread_mutex_unlock(&group->ctx->lock);
-	if (policy->held != NULL)
-		policy->held(dev, policy->arg);
+	group_set_held(dev, true);
 	return 0;
 }
 

@@ -22,12 +22,12 @@
 #include "export.h"
 #include "interpose.h"
 #include "log.h"
-#include "memory.h"
 #include "multiprocess.h"
 #include "options.h"
 #include "space.h"
 #include "stock.h"
 #include "telemetry.h"
+#include "user_map.h"
 
 /* In rte_vfio.h since 24.03: defined for all, for applications built against either. */
 int rte_vfio_get_device_info(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
@@ -415,7 +415,7 @@ rte_vfio_container_dma_map(int container_fd, uint64_t vaddr, uint64_t iova, uint
 	if (open_space_of_primary() < 0)
 		return -1;
 	ret = container_ioasid(container_fd, &ioasid);
-	return result(ret < 0 ? ret : memory_user_map(ioasid, vaddr, iova, len));
+	return result(ret < 0 ? ret : user_map(ioasid, vaddr, iova, len));
 }
 
 EXPORT int
@@ -431,5 +431,5 @@ rte_vfio_container_dma_unmap(int container_fd, uint64_t vaddr, uint64_t iova, ui
 	if (open_space_of_primary() < 0)
 		return -1;
 	ret = container_ioasid(container_fd, &ioasid);
-	return result(ret < 0 ? ret : memory_user_unmap(ioasid, iova, len));
+	return result(ret < 0 ? ret : user_unmap(ioasid, iova, len));
 }

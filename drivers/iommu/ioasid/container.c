@@ -20,6 +20,7 @@
 #include "memory.h"
 #include "report.h"
 #include "space.h"
+#include "user_map.h"
 
 #define SYSFS_PCI "/sys/bus/pci/devices"
 
@@ -434,7 +435,7 @@ destroy_locked(int fd)
 		IOASID_LOG(ERR, "%s", ioasid_error());
 		return ret;
 	}
-	memory_forget_user_maps(c->ioasid);
+	user_map_forget(c->ioasid);
 	pthread_mutex_lock(&lock);
 	LIST_REMOVE(c, entry);
 	pthread_mutex_unlock(&lock);
@@ -537,7 +538,7 @@ container_close_all(void)
 	while ((c = LIST_FIRST(&containers)) != NULL) {
 		close_bindings(c);
 		LIST_REMOVE(c, entry);
-		memory_forget_user_maps(c->ioasid);
+		user_map_forget(c->ioasid);
 		close(c->fd);
 		free(c);
 	}

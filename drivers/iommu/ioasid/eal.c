@@ -26,6 +26,7 @@
 #include "options.h"
 #include "removal.h"
 #include "space.h"
+#include "user_map.h"
 
 static rte_usage_hook_t application_usage;
 
@@ -114,6 +115,7 @@ rte_eal_cleanup(void)
 	container_close_all();
 	space_close();
 	memory_end();
+	user_map_forget(0);
 	given_close_all();
 	return ret;
 }

@@ -36,16 +36,7 @@ void memory_set_closing(void);
 /* The default IOASID has gone, with all that was mapped: as at the beginning. */
 void memory_end(void);
 
-/*
- * A map that the application asks for beside DPDK's own memory: 0 or -errno, said in the
- * log. As under stock EAL what is mapped already is no error, and each success is to be
- * unmapped once; -ENODEV, not said, in the default IOASID before a device has been set up.
- * To unmap: -EINVAL not mapped, -ENOTSUP a part of a map.
- */
-int memory_user_map(uint32_t ioasid, uint64_t va, uint64_t iova, uint64_t length);
-int memory_user_unmap(uint32_t ioasid, uint64_t iova, uint64_t length);
-
-/* An IOASID goes, with its maps; 0: all do. */
-void memory_forget_user_maps(uint32_t ioasid);
+/* Whether memory_setup() has succeeded: a device could use it. */
+bool memory_is_set_up(void);
 
 #endif /* IOASID_MEMORY_H */
