@@ -48,8 +48,8 @@ SWITCH = ["--qemu-arg=" + arg for arg in (
     "-netdev", "hubport,id=cable-switch,hubid=10",
     "-device", "igb,id=switchnic,bus=switch-down,netdev=cable-switch,romfile=,"
                "mac=02:00:00:00:00:50")]
-NOT_OTHERS = [TESTS, f"--ignore={TESTS}/narrow", f"--ignore={TESTS}/noiommu"]
-# name: (pytest's arguments, the lab's options). The last two are for what cannot be in the others.
+NOT_OTHERS = [TESTS, *(f"--ignore={TESTS}/{name}" for name in ("narrow", "noiommu", "virtio"))]
+# name: (pytest's arguments, the lab's options). The last are for what cannot be in the others.
 MACHINES = {
     "first half": (["--part=0/2", *NOT_OTHERS], E1000E + SWITCH),
     "second half": (["--part=1/2", *NOT_OTHERS], E1000E + SWITCH),
@@ -57,10 +57,12 @@ MACHINES = {
                ["--qemu-arg=-global", "--qemu-arg=intel-iommu.aw-bits=39",
                 "--mem=6G", "--append=hugepagesz=1G hugepages=2", "--hugepages=128"]),
     "noiommu": ([f"{TESTS}/noiommu"], ["--append=intel_iommu=off"]),
+    "virtio": ([f"{TESTS}/virtio"],
+               ["--iommu=virtio", "--append=iommufd.allow_unsafe_interrupts=1"]),
 }
 # Those of one line run after each other. Two lines for each kernel, since a machine waits for its
 # devices a third of the time.
-LINES = (("first half", "narrow"), ("second half", "noiommu"))
+LINES = (("first half", "narrow"), ("second half", "noiommu", "virtio"))
 # One process, five lcores, a secondary process; all of DTS takes an hour.
 DTS_SUITES = ["hello_world", "l2fwd", "packet_capture"]
 

@@ -2,6 +2,7 @@
 """Stock EAL under the plugin: kernels without iommufd, and --ioasid-mode."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -27,6 +28,28 @@ def test_no_nodes_falls_back(lab, no_iommufd):
     with Testpmd(*allow(lab.NIC0, lab.NIC1), *COMMON) as testpmd:
         testpmd.started()
         assert "this kernel has no iommufd" in testpmd.output
+        assert STOCK in testpmd.output
+        testpmd.forward(10_000)
+        testpmd.quit()
+
+
+@pytest.fixture
+def no_cdevs(lab, tmp_path):
+    """As on a kernel without CONFIG_VFIO_DEVICE_CDEV, by what tells: the region of their numbers."""
+    with open("/proc/devices", encoding="ascii") as file:
+        lines = [line for line in file if "vfio-dev" not in line]
+    pretended = tmp_path / "devices"
+    pretended.write_text("".join(lines))
+    subprocess.run(["mount", "--bind", pretended, "/proc/devices"], check=True)
+    yield
+    subprocess.run(["umount", "/proc/devices"], check=True)
+
+
+@pytest.mark.one_kernel
+def test_no_device_cdevs_falls_back(lab, no_cdevs):
+    with Testpmd(*allow(lab.NIC0, lab.NIC1), *COMMON) as testpmd:
+        testpmd.started()
+        assert "this kernel's VFIO has no device nodes" in testpmd.output
         assert STOCK in testpmd.output
         testpmd.forward(10_000)
         testpmd.quit()
