@@ -455,6 +455,14 @@ ioasid_list_groups(struct ioasid_ctx *ctx, unsigned int from, struct ioasid_grou
  */
 int ioasid_group_info_read(const char *devices, const char *bdf, struct ioasid_group_info **info);
 
+/**
+ * The same by the number of a group.
+ *
+ * @return 0; -ENOENT there is no such group; -EPROTO, -ENOMEM
+ */
+int ioasid_group_info_by_number(const char *devices, unsigned int number,
+				struct ioasid_group_info **info);
+
 /** @param info may be NULL */
 void ioasid_group_info_free(struct ioasid_group_info *info);
 

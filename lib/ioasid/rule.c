@@ -72,7 +72,7 @@ int
 rule_read(struct ioasid_group *group)
 {
 	struct ioasid_group_info *info;
-	int ret = sysfs_read_group(group->directory, group->number, &info);
+	int ret = ioasid_group_info_by_number(group->directory, group->number, &info);
 
 	if (ret < 0)
 		return ret;

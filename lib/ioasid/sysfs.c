@@ -395,7 +395,8 @@ read_group(const char *dir, struct ioasid_group_info *info)
 }
 
 int
-sysfs_read_group(const char *devices, unsigned int number, struct ioasid_group_info **out)
+ioasid_group_info_by_number(const char *devices, unsigned int number,
+			    struct ioasid_group_info **out)
 {
 	struct ioasid_group_info *info = calloc(1, sizeof(*info));
 	char dir[PATH_MAX], target[64];
@@ -453,7 +454,7 @@ ioasid_group_info_read(const char *devices, const char *bdf, struct ioasid_group
 	unsigned int number;
 	int ret = ioasid_group_number(devices, bdf, &number);
 
-	return ret < 0 ? ret : sysfs_read_group(devices, number, info);
+	return ret < 0 ? ret : ioasid_group_info_by_number(devices, number, info);
 }
 
 void

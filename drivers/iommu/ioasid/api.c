@@ -29,6 +29,8 @@
 #include "telemetry.h"
 #include "user_map.h"
 
+#define SYSFS_PCI "/sys/bus/pci/devices"
+
 /* In rte_vfio.h since 24.03: defined for all, for applications built against either. */
 int rte_vfio_get_device_info(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
 			     struct vfio_device_info *device_info);
@@ -300,12 +302,13 @@ rte_vfio_get_container_fd(void)
 static bool
 group_exists(int number)
 {
-	char path[64];
+	struct ioasid_group_info *info = NULL;
+	int ret = -ENOENT;
 
-	if (number < 0)
-		return false;
-	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d", number);
-	return access(path, F_OK) == 0 || errno != ENOENT;
+	if (number >= 0)
+		ret = ioasid_group_info_by_number(SYSFS_PCI, (unsigned int)number, &info);
+	ioasid_group_info_free(info);
+	return ret != -ENOENT;
 }
 
 /*

@@ -104,6 +104,17 @@ stop(struct watch *watch)
 }
 
 static bool
+is_stopped(void)
+{
+	bool is;
+
+	pthread_mutex_lock(&lock);
+	is = stopped;
+	pthread_mutex_unlock(&lock);
+	return is;
+}
+
+static bool
 enter(struct watch *watch)
 {
 	bool may;
@@ -123,8 +134,8 @@ removal_watch(struct ioasid_device *dev)
 	struct watch *watch;
 	int ret;
 
-	/* Stock EAL has it open: it is its business. */
-	if (ioasid_device_fd(dev) < 0)
+	/* Where stock EAL has it open, it is its business. */
+	if (ioasid_device_fd(dev) < 0 || is_stopped())
 		return;
 	watch = calloc(1, sizeof(*watch));
 	ret = watch != NULL ? 0 : -ENOMEM;
