@@ -111,24 +111,25 @@ attach(struct ioasid_device *dev)
 	return ret;
 }
 
-/* DPDK's memory is in the default container only; others are the application's. */
-static int
-provide_memory(struct ioasid_device *dev)
-{
-	int ret;
-
-	if (ioasid_device_ioasid(dev) != space_default())
-		return 0;
-	ret = iova_fit_check(ioasid_device_bdf(dev));
-	return ret == 0 ? memory_setup() : ret;
-}
-
 static void
 tell_attached(const struct ioasid_device *dev)
 {
 	IOASID_LOG(INFO, "%s: IOMMU group %u, %s, device id %u, IOASID %u", ioasid_device_bdf(dev),
 		   ioasid_device_group(dev), ioasid_device_cdev(dev), ioasid_device_id(dev),
 		   ioasid_device_ioasid(dev));
+}
+
+/* DPDK's memory is in the default container only; others are the application's. */
+static int
+provide_memory(const struct ioasid_device *dev)
+{
+	const bool ours = ioasid_device_ioasid(dev) == space_default();
+	int ret = ours ? iova_fit_check(ioasid_device_bdf(dev)) : 0;
+
+	if (ret < 0)
+		return ret;
+	tell_attached(dev);
+	return ours ? memory_setup() : 0;
 }
 
 static int
@@ -145,8 +146,6 @@ set_up(const char *sysfs, const char *bdf, struct ioasid_device **dev)
 		ret = provide_memory(*dev);
 	if (ret < 0)
 		ioasid_leave(*dev);
-	else
-		tell_attached(*dev);
 	return ret;
 }
 
