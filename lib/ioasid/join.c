@@ -25,10 +25,11 @@ find_member(struct ioasid_group *group, const char *bdf, const struct ioasid_mem
 		return error_set(ENODEV, "%s: is no more in IOMMU group %u: try again", bdf,
 				 group->number);
 	if (group->info->noiommu && group->ctx->fd >= 0)
-		return error_set(ENOTSUP,
-				 "%s: there is no IOMMU behind it (VFIO's no-IOMMU mode), so it "
-				 "cannot have an I/O address space: switch the IOMMU on",
-				 bdf);
+		return error_set(
+			ENOTSUP,
+			"%s refused: there is no IOMMU behind it (VFIO's no-IOMMU mode), so it "
+			"cannot have an I/O address space: switch the IOMMU on",
+			bdf);
 	return 0;
 }
 
