@@ -15,9 +15,9 @@
 #include <jansson.h>
 
 #include "bench.h"
+#include "binding/driver.h"
 #include "command.h"
-#include "driver.h"
-#include "machine.h"
+#include "machine/files.h"
 
 #define MAX_SIZES  16
 #define MAX_REPEAT 100
@@ -159,7 +159,7 @@ is_alone(const char *bdf)
 	for (unsigned int i = 0; i < group->nmembers; i++) {
 		const struct ioasid_member *m = &group->members[i];
 
-		if (m->bridge || strcmp(m->bdf, bdf) == 0)
+		if (group_is_exempt(m) || strcmp(m->bdf, bdf) == 0)
 			continue;
 		complain(bdf, "shares its IOMMU group %u with %s: take one that is alone",
 			 group->number, m->bdf);
@@ -172,10 +172,10 @@ is_alone(const char *bdf)
 static bool
 is_fit(const char *bdf)
 {
-	char driver[IOASID_DRIVER_SIZE];
+	const struct path path = machine_path("/sys/bus/pci/devices/%s/driver", bdf);
+	const struct name driver = machine_name(&path);
 
-	driver_read(bdf, driver, sizeof(driver));
-	if (strcmp(driver, VFIO_PCI) == 0)
+	if (strcmp(driver.s, VFIO_PCI) == 0)
 		return is_alone(bdf);
 	complain(bdf, "is not on " VFIO_PCI ": dpdk-ioasid bind %s", bdf);
 	return false;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "command.h"
-#include "pci.h"
+#include "machine/pci.h"
 
 static const struct subcommand {
 	const char *name;

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* IOMMU groups, and what the group rule says of their members: the library's, as in the plugin. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "machine/files.h"
+#include "machine/model.h"
+
+#define CLASS_HOST_BRIDGE 0x0600
+
+bool
+group_is_exempt(const struct ioasid_member *m)
+{
+	return m->bridge || m->class_code >> 8 == CLASS_HOST_BRIDGE;
+}
+
+/* vfio-pci, mlx5_vfio_pci, hisi_acc_vfio_pci, nvgrace-gpu-vfio-pci …; a cdev proves it. */
+bool
+group_is_on_vfio(const struct ioasid_member *m)
+{
+	static const char *const endings[] = { "vfio-pci", "vfio_pci" };
+	const size_t length = strlen(m->driver);
+
+	if (m->cdev[0] != '\0')
+		return true;
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		const size_t n = strlen(endings[i]);
+
+		if (length >= n && strcmp(m->driver + length - n, endings[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static struct group *
+group_find(const struct machine *machine, unsigned int number)
+{
+	for (unsigned int i = 0; i < machine->ngroups; i++)
+		if (machine->groups[i]->info->number == number)
+			return machine->groups[i];
+	return NULL;
+}
+
+static struct device *
+stranger(struct machine *machine, const struct ioasid_member *m)
+{
+	struct device *device = list_grow(NULL, 0, sizeof(*device));
+
+	machine->strangers =
+		list_grow(machine->strangers, machine->nstrangers, sizeof(*machine->strangers));
+	machine->strangers[machine->nstrangers++] = device;
+	device->member = *m;
+	return device;
+}
+
+static void
+add_members(struct machine *machine, struct group *group)
+{
+	for (unsigned int i = 0; i < group->info->nmembers; i++) {
+		const struct ioasid_member *m = &group->info->members[i];
+		struct device *device = machine_device(machine, m->bdf);
+
+		if (device == NULL)
+			device = stranger(machine, m);
+		device->member = *m;
+		device->group = group;
+		device->has_group = YES;
+		group->members =
+			list_grow(group->members, group->nmembers, sizeof(*group->members));
+		group->members[group->nmembers++] = device;
+	}
+}
+
+static struct name
+group_line(unsigned int number, const char *file)
+{
+	const struct path path = machine_path("/sys/kernel/iommu_groups/%u/%s", number, file);
+	struct name name = { UNKNOWN, "" };
+	const int err = machine_line(&path, name.s, sizeof(name.s));
+
+	name.is = err == 0 ? YES : err == -ENOENT ? NO : UNKNOWN;
+	return name;
+}
+
+static void
+add_group(struct machine *machine, struct ioasid_group *info)
+{
+	struct group *group = list_grow(NULL, 0, sizeof(*group));
+	struct name name = group_line(info->number, "name");
+
+	group->info = info;
+	group->type = group_line(info->number, "type");
+	if (name.is != UNKNOWN)
+		group->no_iommu = answer_of(strcmp(name.s, "vfio-noiommu") == 0);
+	machine->groups = list_grow(machine->groups, machine->ngroups, sizeof(*machine->groups));
+	machine->groups[machine->ngroups++] = group;
+	add_members(machine, group);
+}
+
+void
+groups_read(struct machine *machine)
+{
+	for (unsigned int i = 0; i < machine->ndevices; i++) {
+		struct device *device = &machine->devices[i];
+		const struct path link =
+			machine_path("/sys/bus/pci/devices/%s/iommu_group", device->member.bdf);
+		struct ioasid_group *info;
+		unsigned int number;
+
+		if (device->group != NULL)
+			continue;
+		device->has_group = machine_name(&link).is;
+		/* Where device and group contradict each other, the device has no group here. */
+		if (ioasid_group_number(machine_devices(), device->member.bdf, &number) < 0 ||
+		    group_find(machine, number) != NULL)
+			continue;
+		if (ioasid_group_read(machine_devices(), device->member.bdf, &info) == 0)
+			add_group(machine, info);
+	}
+}
