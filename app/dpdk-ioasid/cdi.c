@@ -291,8 +291,9 @@ is_kept(const char *path)
 	const size_t n = strlen(CDI_KEPT);
 
 	snprintf(copy, sizeof(copy), "%s", path);
+	/* What is not there is taken by its name. */
 	if (realpath(dirname(copy), dir) == NULL)
-		return false;
+		snprintf(dir, sizeof(dir), "%s", copy);
 	return strncmp(dir, CDI_KEPT, n) == 0 && (dir[n] == '\0' || dir[n] == '/');
 }
 

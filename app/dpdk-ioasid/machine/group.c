@@ -56,6 +56,19 @@ stranger(struct machine *machine, const struct ioasid_member *m)
 	return device;
 }
 
+/* The library takes names as they are. */
+static void
+make_printable(struct ioasid_group *info)
+{
+	for (unsigned int i = 0; i < info->nmembers; i++) {
+		printable(info->members[i].bdf);
+		printable(info->members[i].driver);
+		printable(info->members[i].cdev);
+	}
+	for (unsigned int i = 0; i < info->nreserved; i++)
+		printable(info->reserved[i].type);
+}
+
 static void
 add_members(struct machine *machine, struct group *group)
 {
@@ -91,6 +104,7 @@ add_group(struct machine *machine, struct ioasid_group *info)
 	struct group *group = list_grow(NULL, 0, sizeof(*group));
 	struct name name = group_line(info->number, "name");
 
+	make_printable(info);
 	group->info = info;
 	group->type = group_line(info->number, "type");
 	if (name.is != UNKNOWN)

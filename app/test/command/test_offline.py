@@ -11,21 +11,13 @@ import shutil
 import subprocess
 import sys
 
-import jsonschema
 import pytest
 
+from command import COMMAND, PLUGIN, SCHEMA, check, finding, run, untouched
 from fake_root import TO_PCI, FakeRoot, abi
-
-COMMAND = os.environ["DPDK_IOASID_COMMAND"]
-PLUGIN = os.environ["DPDK_IOASID_PLUGIN"]
 
 NIC, BRIDGE, GROUP_NIC, GROUP_HD = "0000:01:00.0", "0000:00:02.0", "0000:02:01.0", "0000:02:02.0"
 PORT = "0000:00:01.0"
-
-with open(os.path.join(os.path.dirname(__file__), "../../../doc/guides/check.schema.json"),
-          encoding="utf-8") as schema:
-    SCHEMA = json.load(schema)
-
 
 @pytest.fixture
 def root(tmp_path):
@@ -38,29 +30,6 @@ def root(tmp_path):
     fake.hd = fake.device(GROUP_HD, below=BRIDGE, group=3, ids=(0x1000, 0x0012),
                           class_code=0x010000)
     return fake
-
-
-def run(*args, root=None, status=0, env=None, both=True):
-    """The command's output, both streams; it must end with that status."""
-    more = {"DPDK_IOASID_ROOT": root.root} if root else {}
-    result = subprocess.run([COMMAND, *args], env={**os.environ, **more, **(env or {})}, text=True,
-                            stdout=subprocess.PIPE, timeout=60, check=False,
-                            stderr=subprocess.STDOUT if both else subprocess.PIPE)
-    print(result.stdout)
-    assert result.returncode == status
-    return result.stdout
-
-
-def check(root, *bdfs, status=0):
-    """What `check` says of devices, by BDF; the text says the same."""
-    text = run("check", *bdfs, root=root, status=status)
-    result = json.loads(run("check", "--json", *bdfs, root=root, status=status))
-    jsonschema.validate(result, SCHEMA)
-    for device in result["devices"]:
-        assert f"verdict              {device['verdict']}: {device['reason']}\n" in text
-        for line in device["notes"] + device["next"]:
-            assert f" {line}\n" in text
-    return {device["bdf"]: device for device in result["devices"]}, result["machine"]
 
 
 # ---- the command itself
@@ -174,12 +143,6 @@ def test_run_changes_the_environment_only():
 
 
 # ---- check
-
-def finding(device, name):
-    """The outcome of a judgement."""
-    [outcome] = [f["outcome"] for f in device["findings"] if f["id"] == name] or ["none"]
-    return outcome
-
 
 def test_check_isolated(root):
     devices, machine = check(root, NIC)
@@ -411,131 +374,6 @@ def test_no_colours_but_on_a_terminal(root):
                             env={**os.environ, "DPDK_IOASID_ROOT": root.root, "TERM": "xterm"},
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     assert "\033[32misolated\033[0m" in script.stdout
-
-
-# ---- bind and unbind: what is refused (the rest needs a kernel)
-
-def untouched(root, bdf):
-    with open(root.path("sys/bus/pci/devices", bdf, "driver_override"), encoding="ascii") as file:
-        return file.read() == "(null)\n"
-
-
-@pytest.mark.parametrize("use", ["mounted", "by name", "partition", "swap", "holder", "nvme"])
-def test_bind_refuses_a_disk_in_use(root, use):
-    root.disk(root.hd, "sdx")
-    if use == "mounted":
-        root.mount("9 1 8:0 / /home rw,x shared:1 - ext4 /dev/root rw")
-    elif use == "by name":
-        root.mount("9 1 0:40 / /home rw - btrfs /dev/sdx rw")
-    elif use == "partition":
-        root.disk(f"{root.hd}/block/sdx", "sdx1", "8:1")
-        root.mount("9 1 8:1 / /home rw - ext4 /dev/sdx1 rw")
-    elif use == "swap":
-        root.write("proc/swaps", "Filename Type\n/dev/sdx partition 1 0 -2\n")
-    elif use == "holder":
-        root.write(f"{root.hd}/block/sdx/holders/dm-0", "")
-    else:
-        subsystem = "sys/devices/virtual/nvme-subsystem/nvme-subsys0"
-        root.child(subsystem, "nvme0n1", "nvme0n1", "259:0", subsystem="block")
-        root.child(root.hd, "nvme/nvme0", "nvme0", "240:0")
-        root.link("sys/class/nvme-subsystem/nvme-subsys0", subsystem)
-        root.link(f"{subsystem}/nvme0", f"{root.hd}/nvme/nvme0")
-        root.mount("9 1 259:0 / /home rw - ext4 /dev/nvme0n1 rw")
-    for bdfs in (GROUP_NIC, GROUP_HD), (GROUP_HD, GROUP_NIC):
-        text = run("bind", *bdfs, root=root, status=1)
-        assert f"{GROUP_HD}: is in use, disk" in text and "--force" in text
-        assert untouched(root, GROUP_HD) and untouched(root, GROUP_NIC)
-
-
-def test_bind_refuses_an_interface_in_use(root):
-    """lo has an address wherever the test runs."""
-    root.interface(f"sys/devices/pci0000:00/{PORT}/{NIC}", "lo")
-    assert "network interface lo has the address 127.0.0.1" in run("bind", NIC, root=root, status=1)
-    root.interface(f"sys/devices/pci0000:00/{BRIDGE}/{GROUP_NIC}", "enslaved")
-    root.write(f"sys/devices/pci0000:00/{BRIDGE}/{GROUP_NIC}/net/enslaved/upper_br0", "")
-    assert "enslaved is part of br0" in run("bind", GROUP_NIC, root=root, status=1)
-    assert untouched(root, NIC) and untouched(root, GROUP_NIC)
-    # Nobody takes it in a machine of files: it was tried, and undone.
-    text = run("bind", "--force", NIC, root=root, status=1)
-    assert "--force takes it although network interface lo" in text
-    assert "vfio-pci did not take it" in text
-
-
-def test_bind_refuses_bridges(root):
-    assert "a bridge: programs use what is behind it" in run("bind", PORT, root=root, status=1)
-    assert untouched(root, PORT)
-
-
-def test_bind_shows_the_group(root):
-    root.device("0000:07:00.0", group=7, driver="vfio-pci")
-    root.device("0000:07:00.1", group=7, class_code=0x010000)
-    text = run("bind", "07:00.0", root=root)
-    assert "IOMMU group 7\n" in text and "0000:07:00.1" in text
-    assert "0000:07:00.0 is shared: others of IOMMU group 7" in text
-    assert "dpdk-ioasid bind 0000:07:00.1\n" in text
-
-
-def test_bind_offers_permanence_where_driverctl_is(root, tmp_path):
-    root.device("0000:07:00.0", group=7, driver="vfio-pci")
-    directory = tmp_path / "bin"
-    directory.mkdir()
-    assert "driverctl" not in run("bind", "07:00.0", root=root, env={"PATH": str(directory)})
-    (directory / "driverctl").write_text("#!/bin/sh\n")
-    (directory / "driverctl").chmod(0o755)
-    text = run("bind", "07:00.0", root=root, env={"PATH": str(directory)})
-    assert "  driverctl set-override 0000:07:00.0 vfio-pci\n" in text
-
-
-def test_unbind_refuses_other_drivers(root):
-    root.bind(GROUP_HD, root.hd, "mpt3sas")
-    assert "is not on vfio-pci but on mpt3sas" in run("unbind", GROUP_HD, root=root, status=1)
-    assert untouched(root, GROUP_HD)
-
-
-# ---- cdi
-
-def test_cdi(root, tmp_path):
-    root.device("0000:05:00.0", group=5, driver="vfio-pci")
-    spec = json.loads(run("cdi", "--json", "5:0.0", root=root))
-    assert spec == {
-        "cdiVersion": "0.5.0",
-        "kind": "dpdk-ioasid/pci",
-        "devices": [{"name": "0000:05:00.0", "containerEdits": {"deviceNodes": [
-            {"path": "/dev/vfio/devices/vfio0", "permissions": "rw"}]}}],
-        "containerEdits": {
-            "env": [f"LD_PRELOAD={PLUGIN}"],
-            "deviceNodes": [{"path": "/dev/iommu", "permissions": "rw"}],
-            "mounts": [{"hostPath": path, "containerPath": path,
-                        "options": ["bind", access, "nosuid", "nodev"]}
-                       for path, access in ((PLUGIN, "ro"),)],
-        },
-    }
-    relative = os.path.relpath(PLUGIN)
-    assert spec == json.loads(run("cdi", "--json", "5:0.0", root=root,
-                                  env={"DPDK_IOASID_PLUGIN": relative}))
-    yaml = pytest.importorskip("yaml")
-    assert yaml.safe_load(run("cdi", "5:0.0", root=root)) == spec
-    file = tmp_path / "spec.yaml"
-    assert run("cdi", "--output", str(file), "5:0.0", root=root) == ""
-    assert yaml.safe_load(file.read_text()) == spec
-    run("cdi", "--output", "/nowhere/spec.yaml", "5:0.0", root=root, status=1)
-
-
-def test_cdi_group(root):
-    assert "has no VFIO device node" in run("cdi", NIC, root=root, status=1)
-    root.device("0000:07:00.0", group=7, driver="vfio-pci")
-    root.device("0000:07:00.1", group=7, driver="vfio-pci", class_code=0x010000)
-    text = run("cdi", "7:0.0", root=root, status=1)
-    assert "refused: shared: others of IOMMU group 7" in text and "-a 0000:07:00.1" in text
-    assert "cdiVersion" not in text
-    both = json.loads(run("cdi", "-j", "7:0.0", "7:0.1", root=root))
-    for device in both["devices"]:
-        assert [node["path"] for node in device["containerEdits"]["deviceNodes"]] == [
-            "/dev/vfio/devices/vfio0", "/dev/vfio/devices/vfio1"]
-    risk = json.loads(run("cdi", "-j", "--allow-insecure-vfio", "7:0.0", root=root, both=False))
-    assert risk["devices"][0]["containerEdits"]["deviceNodes"] == [
-        {"path": "/dev/vfio/devices/vfio0", "permissions": "rw"}]
-    assert "DPDK_IOASID_OPTS=--allow-insecure-vfio" in risk["containerEdits"]["env"]
 
 
 # ---- bench: what it refuses (the rest needs a kernel)
