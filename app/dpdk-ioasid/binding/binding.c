@@ -155,7 +155,7 @@ print_next(const struct machine *machine, const struct bdfs *bdfs, unsigned int 
 	if (device == NULL)
 		return;
 	opinion = judge(machine, device, bdfs);
-	printf("%s is %s: %s\n", bdfs->bdf[at], verdict_name(opinion->verdict), opinion->reason);
+	printf("%s: %s: %s\n", bdfs->bdf[at], verdict_name(opinion->verdict), opinion->reason);
 	for (unsigned int i = 0; i < opinion->nnext; i++)
 		printf("  %s\n", opinion->next[i]);
 	opinion_free(opinion);

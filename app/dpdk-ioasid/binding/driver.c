@@ -112,8 +112,9 @@ driver_restore(const struct device *device)
 
 /* Where a driver refuses a device, the reason is in the kernel's log only. */
 static int
-check_driver(const char *bdf, const char *wanted)
+check_driver(const struct device *device, const char *wanted)
 {
+	const char *bdf = device->member.bdf;
 	const struct name now = read_driver(bdf);
 	struct ioasid_member m = { 0 };
 
@@ -127,8 +128,8 @@ check_driver(const char *bdf, const char *wanted)
 			bdf,
 			"%s has taken it again, as it takes every device of its id: by the kernel "
 			"argument vfio-pci.ids, /etc/modprobe.d, or an id written to new_id, which "
-			"`echo VENDOR DEVICE >/sys/bus/pci/drivers/%s/remove_id` undoes",
-			now.s, now.s);
+			"`echo %04x %04x >/sys/bus/pci/drivers/%s/remove_id` undoes",
+			now.s, device->member.vendor, device->member.device, now.s);
 		return -EBUSY;
 	}
 	return 0;
@@ -147,7 +148,7 @@ driver_change(const struct device *device, const char *name)
 	err = unbind(bdf);
 	if (err == 0) {
 		probe(bdf);
-		err = check_driver(bdf, name);
+		err = check_driver(device, name);
 	}
 	if (err < 0)
 		driver_restore(device);

@@ -75,20 +75,27 @@ advise_bind(const struct advice *a)
 	free(line);
 }
 
-static void
+/* Whether it may open them then. */
+static bool
 advise_access(const struct advice *a)
 {
 	const struct node *nodes[] = { &a->machine->iommufd.node, &a->device->cdev };
 	char *line = NULL;
 
-	if (a->machine->user.root)
-		return;
-	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
-		if (nodes[i]->denial == DENIED_MODE)
-			line = append(line, " %s", nodes[i]->path);
-	if (line != NULL)
-		add(a, append(NULL, "sudo chown %s%s", a->machine->user.name, line));
+	if (opinion_of(a->opinion, "node-access") == OUTCOME_GOOD)
+		return true;
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+		if (nodes[i]->there != YES || nodes[i]->may_open == YES)
+			continue;
+		if (a->machine->user.root || nodes[i]->denial != DENIED_MODE) {
+			free(line);
+			return false;
+		}
+		line = append(line, " %s", nodes[i]->path);
+	}
+	add(a, append(NULL, "sudo chown %s%s", a->machine->user.name, line));
 	free(line);
+	return true;
 }
 
 /* The smallest pages that the device's node has, or else the first node. */
@@ -203,7 +210,8 @@ advise(const struct situation *situation, struct opinion *opinion)
 		return;
 	advise_modules(&a);
 	advise_bind(&a);
-	advise_access(&a);
+	if (!advise_access(&a))
+		return;
 	advise_hugepages(&a);
 	advise_limit(&a);
 	advise_start(&a);

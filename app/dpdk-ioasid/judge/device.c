@@ -124,7 +124,8 @@ judge_holders(const struct situation *s, struct finding *f)
 	}
 	if (s->machine->processes != YES)
 		return say(f, OUTCOME_UNKNOWN,
-			   "which processes of others have it open cannot be seen (root can)");
+			   "which processes of others have it open cannot be seen (%s)",
+			   who_can(&s->machine->user));
 	return OUTCOME_GOOD;
 }
 

@@ -73,8 +73,8 @@ judge_virtio_dma(const struct situation *s, struct finding *f)
 		return say(
 			f, OUTCOME_UNKNOWN,
 			"whether the DMA of %s goes through the IOMMU (VIRTIO_F_ACCESS_PLATFORM) "
-			"cannot be read: root can, while no program has it",
-			unknown->member.bdf);
+			"cannot be read: %s, while no program has it",
+			unknown->member.bdf, who_can(&s->machine->user));
 	return group != NULL && s->device->virtio == YES ? OUTCOME_GOOD : OUTCOME_NONE;
 }
 
@@ -135,12 +135,13 @@ judge_way_up(const struct device *d, struct finding *f)
 		if (p->downstream_port == NO)
 			continue;
 		if (is_off(&p->acs))
-			return say(
-				f, OUTCOME_BAD,
-				"devices behind %s can reach each other past the IOMMU: its ACS is "
-				"there and off, as setpci does it for GPUDirect; groups were made "
-				"at boot, when it was on",
-				p->member.bdf);
+			return say(f, OUTCOME_BAD,
+				   "requests from behind %s may reach other devices past the "
+				   "IOMMU: its ACS is "
+				   "there and off, as setpci does it for GPUDirect; groups were "
+				   "made at "
+				   "boot, when it was on",
+				   p->member.bdf);
 		if (p->acs.has == YES && p->acs.on & ACS_DIRECT && d->ats != NO)
 			return say(
 				f, OUTCOME_BAD,
@@ -170,8 +171,8 @@ judge_acs_off(const struct situation *s, struct finding *f)
 			outcome = one;
 	}
 	if (outcome == OUTCOME_UNKNOWN)
-		say(f, outcome,
-		    "whether the ports above it still isolate (ACS) cannot be read: root can");
+		say(f, outcome, "whether the ports above it still isolate (ACS) cannot be read: %s",
+		    who_can(&s->machine->user));
 	return group != NULL ? outcome : OUTCOME_NONE;
 }
 

@@ -95,6 +95,8 @@ enum outcome say(struct finding *finding, enum outcome outcome, const char *fmt,
 /* A longer text in place of `text`, which may be NULL. */
 char *
 append(char *text, const char *fmt, ...) __attribute__((warn_unused_result, format(printf, 2, 3)));
+/* Who can read what this user cannot: "root can", but it is root already in a container. */
+const char *who_can(const struct user *user);
 /* "disk sdx is mounted at /home", for free(). */
 char *use_text(const struct use *use);
 /* The uses of a device that make it another's, first to last: for free(), NULL: none. */

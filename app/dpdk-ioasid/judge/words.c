@@ -38,6 +38,15 @@ append(char *text, const char *fmt, ...)
 	return longer;
 }
 
+const char *
+who_can(const struct user *user)
+{
+	if (!user->root)
+		return "root can";
+	return user->namespaced == YES ? "root outside of this container can"
+				       : "not even root can here";
+}
+
 char *
 use_text(const struct use *use)
 {

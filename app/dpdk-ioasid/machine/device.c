@@ -91,28 +91,35 @@ read_vfs(struct device *device)
 }
 
 /*
- * The driver has the bits that device and kernel agreed on, and the kernel agrees to this one
- * wherever it is offered (drivers/virtio/virtio.c): sysfs-bus-virtio, "features".
+ * sysfs-bus-virtio, "features": what device and driver agreed on, and the kernel agrees to this
+ * bit wherever it is offered (drivers/virtio/virtio.c). Without a driver it says nothing.
  */
-static enum answer
-read_negotiated(const struct device *device)
+static void
+read_negotiated(struct device *device, const char *name)
+{
+	const char *bdf = device->member.bdf;
+	const struct path driver = machine_path("/sys/bus/pci/devices/%s/%s/driver", bdf, name);
+	const struct path features = machine_path("/sys/bus/pci/devices/%s/%s/features", bdf, name);
+	char bits[80];
+
+	device->virtio_driven = machine_name(&driver).is;
+	if (device->virtio_driven == YES && machine_line(&features, bits, sizeof(bits)) == 0 &&
+	    strlen(bits) > 33)
+		device->access_platform = answer_of(bits[33] == '1');
+}
+
+static void
+read_virtio(struct device *device)
 {
 	const struct path dir = attribute(device, "");
-	enum answer answer = UNKNOWN;
-	char **names, bits[80];
+	char **names;
 	int n = machine_list(&dir, &names);
 
-	for (int i = 0; i < n; i++) {
-		const struct path path = machine_path("/sys/bus/pci/devices/%s/%s/features",
-						      device->member.bdf, names[i]);
-
-		if (strncmp(names[i], "virtio", strlen("virtio")) != 0)
-			continue;
-		if (machine_line(&path, bits, sizeof(bits)) == 0 && strlen(bits) > 33)
-			answer = answer_of(bits[33] == '1');
-	}
+	device->virtio_driven = n >= 0 ? NO : UNKNOWN;
+	for (int i = 0; i < n; i++)
+		if (strncmp(names[i], "virtio", strlen("virtio")) == 0)
+			read_negotiated(device, names[i]);
 	machine_list_free(names, n);
-	return answer;
 }
 
 /* The bridge nearest above: sysfs has a device in the directory of the one it is behind. */
@@ -167,19 +174,27 @@ read_device(const struct machine *machine, struct device *device, const char *bd
 	device->pmd = pmd_find(device);
 	device->virtio = answer_of(virtio_is(m->vendor, m->device));
 	if (device->virtio == YES)
-		device->access_platform = read_negotiated(device);
+		read_virtio(device);
+}
+
+static bool
+is_held(const struct device *device)
+{
+	for (unsigned int i = 0; i < device->nuses; i++)
+		if (device->uses[i].kind == USE_HELD)
+			return true;
+	return false;
 }
 
 /* The window in its configuration space is a driver's, or a program's, where there is one. */
 void
-device_ask(struct device *device)
+device_ask(const struct machine *machine, struct device *device)
 {
 	const struct path path = attribute(device, "config");
-	const bool free = device->nuses == 0 &&
-			  (device->driver.is == NO || group_is_on_vfio(&device->member));
 	int fd, has;
 
-	if (device->virtio != YES || device->access_platform != UNKNOWN || !free ||
+	if (device->virtio != YES || device->access_platform != UNKNOWN ||
+	    device->virtio_driven != NO || machine->processes != YES || is_held(device) ||
 	    machine_is_saved())
 		return;
 	fd = open(path.s, O_RDWR | O_CLOEXEC);

@@ -134,6 +134,7 @@ struct device {
 	struct pmd pmd;
 	struct name override;         /* driver_override */
 	enum answer virtio;           /* is a virtio device */
+	enum answer virtio_driven;    /* … which a driver of the kernel's uses */
 	enum answer access_platform;  /* … whose DMA the IOMMU translates */
 	enum answer boot_display;     /* boot_vga */
 	char physfn[IOASID_BDF_SIZE]; /* of a virtual function; "": it is none */
@@ -285,7 +286,7 @@ void children_read(struct device *device);
 /* Its uses, from all but processes and its virtual functions. */
 void use_read(struct device *device);
 /* What only the device itself knows, where nobody has it. */
-void device_ask(struct device *device);
+void device_ask(const struct machine *machine, struct device *device);
 struct use *use_add(struct device *device, enum use_kind kind, enum answer is, const char *name,
 		    const char *detail);
 /* Which processes have devices open that were looked at. */

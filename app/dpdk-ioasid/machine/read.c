@@ -62,7 +62,7 @@ machine_read(wanted_fn wanted, const void *arg)
 	holders_read(machine);
 	for (unsigned int i = 0; i < machine->ndevices; i++)
 		if (machine->devices[i].looked_at)
-			device_ask(&machine->devices[i]);
+			device_ask(machine, &machine->devices[i]);
 	pci_close();
 	return machine;
 }

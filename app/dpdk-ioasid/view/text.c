@@ -175,7 +175,7 @@ print_acs(const struct acs *acs)
 	else
 		printf(", %s", word(acs->has, "", "no ACS"));
 	if (acs->has == UNKNOWN)
-		printf(" ACS (root can read it)");
+		printf(" ACS");
 }
 
 static void

@@ -90,7 +90,7 @@ def test_bind_shows_the_group(root):
     root.device("0000:07:00.1", group=7, class_code=0x010000)
     text = run("bind", "07:00.0", root=root)
     assert "IOMMU group 7\n" in text and "0000:07:00.1" in text
-    assert "0000:07:00.0 is shared: others of IOMMU group 7" in text
+    assert "0000:07:00.0: shared: others of IOMMU group 7" in text
     assert "dpdk-ioasid bind 0000:07:00.1\n" in text
 
 
@@ -215,7 +215,7 @@ def test_cdi_refuses_what_is_not_isolated(root):
     root.device("0000:00:03.0", group=4, class_code=0x060400, bridge=True, acs=0)
     root.device("0000:07:00.0", below="0000:00:03.0", group=7, driver="vfio-pci")
     text = run("cdi", "7:0.0", root=root, status=1)
-    assert "refused: exposed: devices behind 0000:00:03.0" in text
+    assert "refused: exposed: requests from behind 0000:00:03.0" in text
     text = run("cdi", "--allow-insecure-vfio", "7:0.0", root=root)
     assert "at risk: exposed" in text and "cdiVersion" in text
     root.write("sys/kernel/iommu_groups/7/reserved_regions", "0x1000 0x1fff direct\n")

@@ -358,6 +358,7 @@ def test_virtio(root, bit, verdict):
     if bit is not None:
         root.bind(NIC, real, "virtio-pci")
         root.child(real, "virtio0", subsystem="virtio")
+        root.link(f"{real}/virtio0/driver", "sys/bus/virtio/drivers/virtio_net")
         root.child(real, "virtio0/net/enp5s0")
         root.write(f"{real}/virtio0/features", "1" * 33 + bit + "0" * 30 + "\n")
     device = one(root, verdict=verdict)
@@ -374,6 +375,10 @@ def test_virtio_in_the_group(root):
     real = root.device("0000:05:00.1", group=5, ids=(0x1af4, 0x1042), class_code=0x018000,
                        driver="virtio-pci")
     root.write(f"{real}/virtio3/features", "0" * 64 + "\n")
+    # Nobody has negotiated anything yet.
+    assert finding(one(root, verdict="unknown", more=["5:0.1"]), "virtio-dma") == "unknown"
+    os.makedirs(root.path("sys/bus/virtio/drivers/virtio_blk"))
+    root.link(f"{real}/virtio3/driver", "sys/bus/virtio/drivers/virtio_blk")
     assert "the DMA of 0000:05:00.1 bypasses" in one(root, verdict="cannot", more=["5:0.1"])["reason"]
 
 
