@@ -421,17 +421,31 @@ def udev_rules():
     subprocess.run(["groupdel", "vfio"], check=True)
 
 
+def udev_says(path):
+    text = subprocess.run(["udevadm", "test", path], check=True, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+    print(text)
+    return re.findall(r"6[01]-dpdk.*.rules:\d+ (.*)", text)
+
+
 @pytest.mark.one_kernel
 def test_udev_rules(lab, udev_rules):
+    """The alias and its group; of devices only those that somebody names, as the file shows."""
     group = grp.getgrnam("vfio").gr_gid
-    cdev = os.path.basename(pci.cdev(lab.NIC0))
-    for path in ("/sys/class/misc/iommu", f"/sys/class/vfio-dev/{cdev}"):
-        text = subprocess.run(["udevadm", "test", path], check=True, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
-        print(text)
-        said = re.findall(r"60-dpdk-ioasid.rules:\d+ (.*)", text)
+    cdevs = [f"/sys/class/vfio-dev/{os.path.basename(pci.cdev(bdf))}" for bdf in (lab.NIC0, lab.NIC1)]
+    said = udev_says("/sys/class/misc/iommu")
+    assert f"GROUP {group}" in said and "MODE 0660" in said and "LINK 'ioasid'" in said
+    assert not udev_says(cdevs[0])
+    with open("udev/60-dpdk-ioasid.rules", encoding="ascii") as file:
+        [example] = re.findall(r"^# (SUBSYSTEM.*)$", file.read(), re.M)
+    own = "/run/udev/rules.d/61-dpdk.rules"
+    pci.write(own, re.sub(r"KERNELS==\"[^\"]*\"", f'KERNELS=="{lab.NIC0}"', example) + "\n")
+    try:
+        said = udev_says(cdevs[0])
         assert f"GROUP {group}" in said and "MODE 0660" in said
-        assert ("LINK 'ioasid'" in said) == path.endswith("iommu")
+        assert not udev_says(cdevs[1])
+    finally:
+        os.unlink(own)
 
 
 # ---- bench
@@ -483,3 +497,51 @@ def test_cdi(lab):
             assert os.path.exists(node["path"])
     for mount in spec["containerEdits"]["mounts"]:
         assert os.path.exists(mount["hostPath"])
+
+
+def container(spec, shared):
+    """What puts a program where it has what a specification gives, and of the host no hugetlbfs
+    (unless `shared`), and its own /run: a wrapper for it, and its environment."""
+    script = ["mount -t tmpfs none /run"] if shared else ["mount -t tmpfs none /run",
+                                                          "umount /dev/hugepages"]
+    for mount in spec["containerEdits"]["mounts"]:
+        script.append(f"mount --bind {mount['hostPath']} {mount['containerPath']}")
+    wrapper = ["unshare", "--mount", "--propagation", "private", "sh", "-ec",
+               "; ".join([*script, 'exec "$@"']), "sh", "env", *spec["containerEdits"]["env"]]
+    return {"wrapper": wrapper, "preload": False}
+
+
+def memory_of(pid):
+    """The hugepages of a process: the files that they are of, with their numbers."""
+    with open(f"/proc/{pid}/smaps", encoding="ascii") as smaps:
+        text = smaps.read()
+    areas = re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", text, flags=re.M)
+    return {tuple(area.split("\n")[0].split()[3:5]) for area in areas
+            if "KernelPageSize:     2048 kB" in area}
+
+
+@pytest.mark.one_kernel
+@pytest.mark.parametrize("shared", [False, True])
+def test_cdi_containers_share_no_memory(lab, shared):
+    """With the documented set-up two containers map no page in common, and find no file of the
+    other's. (With the host's hugetlbfs in both they do: that this test can tell.)"""
+    spec = json.loads(run("cdi", "--json", lab.NIC0, lab.NIC1))
+    if shared:
+        memory = ["--single-file-segments", "--iova-mode=va", "-m", "64"]
+    else:
+        memory = ["--in-memory", "--iova-mode=va", "-m", "64"]
+    options = {"app": NOT_STARTED, **container(spec, shared)}
+    with Testpmd(*allow(lab.NIC0), *memory, **options) as one, \
+            Testpmd(*allow(lab.NIC1), *memory, **options) as other:
+        one.started()
+        assert one.ports() == [lab.NIC0]
+        other.started()
+        assert other.ports() == [lab.NIC1]
+        pages = [memory_of(testpmd.pid) for testpmd in (one, other)]
+        assert all(pages)
+        assert bool(pages[0] & pages[1]) == shared
+        for testpmd in (one, other):
+            with open(f"/proc/{testpmd.pid}/mounts", encoding="ascii") as mounts:
+                assert (" hugetlbfs " in mounts.read()) == shared
+        for testpmd in (other, one):
+            testpmd.quit()

@@ -73,6 +73,7 @@ def test_completion():
     assert complete("dpdk-ioasid", "--v") == ["--version"]
     assert complete("dpdk-ioasid", "u") == ["unbind"]
     assert complete("dpdk-ioasid", "check", "--j") == ["--json"]
+    assert complete("dpdk-ioasid", "bind", "--d") == ["--dry-run"]
     assert complete("dpdk-ioasid", "run", "--ioasid-mode", "") == ["auto", "container", "native"]
     assert "dpdk-testpmd" in complete("dpdk-ioasid", "run", "--", "dpdk-test")
     assert complete("dpdk-ioasid", "run", "--ioasid-d") == ["--ioasid-dev"]
@@ -90,7 +91,10 @@ def test_completion_of_devices():
     devices = sorted(os.listdir("/sys/bus/pci/devices"))
     if not devices:
         pytest.skip("no PCI devices here")
-    assert complete("dpdk-ioasid", "check", "") == devices
+    offered = complete("dpdk-ioasid", "check", "")
+    interfaces = [name for name in os.listdir("/sys/class/net")
+                  if "/pci" in os.path.realpath(f"/sys/class/net/{name}")]
+    assert offered == sorted(devices + interfaces)
     domain, bus, rest = devices[0].split(":")
     assert rest in complete("dpdk-ioasid", "bind", domain, ":", bus, ":", rest[0])
 
