@@ -141,7 +141,7 @@ print_group(const struct machine *machine, const struct bdfs *bdfs, unsigned int
 		if (before != NULL && before->group == device->group)
 			return;
 	}
-	printf("IOMMU group %u\n", device->group->info->number);
+	printf("IOMMU group %u\n", device->group->number);
 	for (unsigned int i = 0; i < device->group->nmembers; i++)
 		print_member(device->group->members[i], bdfs);
 }

@@ -27,6 +27,8 @@ judge_device_kind(const struct situation *s, struct finding *f)
 enum outcome
 judge_platform_device(const struct situation *s, struct finding *f)
 {
+	if (!is_known(s->device))
+		return say(f, OUTCOME_UNKNOWN, "what it is cannot be read");
 	if (is_platform(s->device))
 		return say(f, OUTCOME_BAD, "%s: the machine runs by it, so leave it alone",
 			   s->device->class_name);

@@ -30,8 +30,8 @@ judge_firmware_map(const struct situation *s, struct finding *f)
 {
 	const struct group *group = s->device->group;
 
-	for (unsigned int i = 0; group != NULL && i < group->info->nreserved; i++) {
-		const struct ioasid_reserved *r = &group->info->reserved[i];
+	for (unsigned int i = 0; group != NULL && i < group->nreserved; i++) {
+		const struct ioasid_reserved *r = &group->reserved[i];
 
 		if (strcmp(r->type, "direct") == 0)
 			return say(
@@ -48,21 +48,29 @@ enum outcome
 judge_platform_member(const struct situation *s, struct finding *f)
 {
 	const struct group *group = s->device->group;
+	const struct device *unknown = NULL;
 	char *names = NULL;
 
 	for (unsigned int i = 0; group != NULL && i < group->nmembers; i++) {
 		const struct device *m = group->members[i];
 
+		if (is_other(s->device, m) && !is_known(m))
+			unknown = m;
 		if (is_other(s->device, m) && is_platform(m))
 			names = append(names, "%s%s (%s)", names != NULL ? ", " : "", m->member.bdf,
 				       m->class_name);
 	}
+	if (names == NULL && unknown != NULL)
+		return say(f, OUTCOME_UNKNOWN,
+			   "IOMMU group %u also holds %s, and what that is cannot "
+			   "be read",
+			   group->number, unknown->member.bdf);
 	if (names == NULL)
 		return group != NULL ? OUTCOME_GOOD : OUTCOME_NONE;
 	say(f, OUTCOME_BAD,
 	    "IOMMU group %u also holds what the machine runs by: %s; use a card in a slot with a "
 	    "group of its own",
-	    group->info->number, names);
+	    group->number, names);
 	free(names);
 	return OUTCOME_BAD;
 }
@@ -95,10 +103,10 @@ say_use(const struct situation *s, struct finding *f, enum answer is)
 			say(f, OUTCOME_BAD,
 			    "IOMMU group %u also holds %s, which the system uses (%s): move the "
 			    "card to another slot",
-			    group->info->number, m->member.bdf, text);
+			    group->number, m->member.bdf, text);
 		else
 			say(f, OUTCOME_UNKNOWN, "IOMMU group %u also holds %s, and %s",
-			    group->info->number, m->member.bdf, text);
+			    group->number, m->member.bdf, text);
 		free(text);
 		return true;
 	}
@@ -133,7 +141,7 @@ judge_group_members(const struct situation *s, struct finding *f)
 	say(f, OUTCOME_BAD,
 	    "others of IOMMU group %u could reach the memory of a program that uses it: name these "
 	    "too:%s",
-	    group->info->number, names);
+	    group->number, names);
 	free(names);
 	return OUTCOME_BAD;
 }

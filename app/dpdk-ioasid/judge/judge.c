@@ -70,7 +70,7 @@ set_good(struct opinion *opinion)
 {
 	const struct group *group = opinion->device->group;
 
-	opinion->reason = append(NULL, "alone in IOMMU group %u", group->info->number);
+	opinion->reason = append(NULL, "alone in IOMMU group %u", group->number);
 	for (unsigned int i = 0; i < group->nmembers; i++) {
 		if (!is_other(opinion->device, group->members[i]))
 			continue;
@@ -79,7 +79,7 @@ set_good(struct opinion *opinion)
 			opinion->verdict = VERDICT_COMPLETE;
 			opinion->reason =
 				append(NULL, "all devices of IOMMU group %u are named: %s",
-				       group->info->number, opinion->device->member.bdf);
+				       group->number, opinion->device->member.bdf);
 		}
 		opinion->reason = append(opinion->reason, ", %s", group->members[i]->member.bdf);
 	}

@@ -84,6 +84,8 @@ void advise(const struct situation *situation, struct opinion *opinion);
 bool is_other(const struct device *device, const struct device *member);
 /* Whether it makes the machine run, so that no command may take it. */
 bool is_platform(const struct device *device);
+/* Whether sysfs says what it is: else nothing is known of it. */
+bool is_known(const struct device *device);
 /* The word for what a member is to the device: "at risk unless named: …". */
 const char *member_state(const struct device *device, const struct device *member);
 

@@ -30,9 +30,17 @@ is_platform(const struct device *device)
 	case 0x0c07:
 	case 0x0c80:
 		return true;
+	case 0x0805: /* a slot for SD cards, as good as any disk */
+		return false;
 	default:
 		return class >> 8 == 0x05 || class >> 8 == 0x06 || class >> 8 == 0x08;
 	}
+}
+
+bool
+is_known(const struct device *device)
+{
+	return device->member.vendor != 0 && device->member.class_code != 0;
 }
 
 const char *
@@ -48,6 +56,8 @@ member_state(const struct device *device, const struct device *member)
 		return "host bridge, exempt";
 	if (member == device)
 		return "this device";
+	if (!is_known(member))
+		return "in the way: what it is cannot be read";
 	if (is_platform(member))
 		return "in the way: the machine runs by it";
 	if (group_is_on_vfio(m))

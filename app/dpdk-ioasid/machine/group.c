@@ -39,7 +39,7 @@ static struct group *
 group_find(const struct machine *machine, unsigned int number)
 {
 	for (unsigned int i = 0; i < machine->ngroups; i++)
-		if (machine->groups[i]->info->number == number)
+		if (machine->groups[i]->number == number)
 			return machine->groups[i];
 	return NULL;
 }
@@ -70,10 +70,10 @@ make_printable(struct ioasid_group *info)
 }
 
 static void
-add_members(struct machine *machine, struct group *group)
+add_members(struct machine *machine, struct group *group, const struct ioasid_group *info)
 {
-	for (unsigned int i = 0; i < group->info->nmembers; i++) {
-		const struct ioasid_member *m = &group->info->members[i];
+	for (unsigned int i = 0; i < info->nmembers; i++) {
+		const struct ioasid_member *m = &info->members[i];
 		struct device *device = machine_device(machine, m->bdf);
 
 		if (device == NULL)
@@ -105,13 +105,18 @@ add_group(struct machine *machine, struct ioasid_group *info)
 	struct name name = group_line(info->number, "name");
 
 	make_printable(info);
-	group->info = info;
+	group->number = info->number;
+	/* Ours from here on. */
+	group->nreserved = info->nreserved;
+	group->reserved = info->reserved;
+	info->reserved = NULL;
+	info->nreserved = 0;
 	group->type = group_line(info->number, "type");
 	if (name.is != UNKNOWN)
 		group->no_iommu = answer_of(strcmp(name.s, "vfio-noiommu") == 0);
 	machine->groups = list_grow(machine->groups, machine->ngroups, sizeof(*machine->groups));
 	machine->groups[machine->ngroups++] = group;
-	add_members(machine, group);
+	add_members(machine, group, info);
 }
 
 void
@@ -131,7 +136,9 @@ groups_read(struct machine *machine)
 		if (ioasid_group_number(machine_devices(), device->member.bdf, &number) < 0 ||
 		    group_find(machine, number) != NULL)
 			continue;
-		if (ioasid_group_read(machine_devices(), device->member.bdf, &info) == 0)
-			add_group(machine, info);
+		if (ioasid_group_read(machine_devices(), device->member.bdf, &info) < 0)
+			continue;
+		add_group(machine, info);
+		ioasid_group_free(info);
 	}
 }

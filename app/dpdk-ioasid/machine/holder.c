@@ -43,8 +43,8 @@ is_node_of_group(const struct device *device, const char *target)
 
 	if (device->group == NULL || !group_is_on_vfio(&device->member))
 		return false;
-	snprintf(node, sizeof(node), "/dev/vfio/%u", device->group->info->number);
-	snprintf(unsafe, sizeof(unsafe), "/dev/vfio/noiommu-%u", device->group->info->number);
+	snprintf(node, sizeof(node), "/dev/vfio/%u", device->group->number);
+	snprintf(unsafe, sizeof(unsafe), "/dev/vfio/noiommu-%u", device->group->number);
 	return strcmp(target, node) == 0 || strcmp(target, unsafe) == 0;
 }
 

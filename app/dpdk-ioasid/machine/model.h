@@ -151,7 +151,9 @@ struct device {
 };
 
 struct group {
-	struct ioasid_group *info; /* members and reserved regions: what the group rule reads */
+	unsigned int number;
+	unsigned int nreserved;
+	struct ioasid_reserved *reserved;
 	struct name type;
 	enum answer no_iommu; /* one of VFIO's own, without any protection */
 	unsigned int nmembers;

@@ -78,7 +78,7 @@ device_clear(struct device *device)
 static void
 group_free(struct group *group)
 {
-	ioasid_group_free(group->info);
+	free(group->reserved);
 	free(group->members);
 	free(group);
 }

@@ -165,7 +165,7 @@ of_machine(const struct machine *m)
 /* ---- a device */
 
 static json_t *
-of_reserved(const struct ioasid_group *group)
+of_reserved(const struct group *group)
 {
 	json_t *list = json_array();
 
@@ -225,10 +225,10 @@ of_group(const struct machine *machine, const struct device *device)
 		return device->has_group == NO ? json_false() : json_null();
 	}
 	tree_walk(machine, device, add_node, &nested);
-	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "number", (int)group->info->number,
-			 "type", of_name(&group->type), "no_iommu", of_answer(group->no_iommu),
-			 "iommu", of_name(&device->iommu), "reserved", of_reserved(group->info),
-			 "tree", nested.at[0]);
+	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "number", (int)group->number, "type",
+			 of_name(&group->type), "no_iommu", of_answer(group->no_iommu), "iommu",
+			 of_name(&device->iommu), "reserved", of_reserved(group), "tree",
+			 nested.at[0]);
 }
 
 /* Those that must be named, too. */

@@ -198,10 +198,10 @@ print_group(const struct machine *machine, const struct device *device)
 		line("IOMMU group", "%s", word(device->has_group, "unknown", "none"));
 		return;
 	}
-	line("IOMMU group", "%u, domain type %s, IOMMU %s", group->info->number,
-	     name_word(&group->type), name_word(&device->iommu));
-	for (unsigned int i = 0; i < group->info->nreserved; i++) {
-		const struct ioasid_reserved *r = &group->info->reserved[i];
+	line("IOMMU group", "%u, domain type %s, IOMMU %s", group->number, name_word(&group->type),
+	     name_word(&device->iommu));
+	for (unsigned int i = 0; i < group->nreserved; i++) {
+		const struct ioasid_reserved *r = &group->reserved[i];
 
 		line(i == 0 ? "reserved" : "", "0x%" PRIx64 "-0x%" PRIx64 " %s", r->range.start,
 		     r->range.last, r->type);

@@ -103,12 +103,32 @@ def test_chipset_in_the_group(root):
 
 
 @pytest.mark.parametrize("class_code, driver", [
-    (0x010400, "vmd"), (0x050100, None), (0x068000, None), (0x080700, "pcieport"),
+    (0x010400, "vmd"), (0x050100, None), (0x080000, None), (0x068000, None), (0x080700, "pcieport"),
     (0x080600, None), (0x0c0700, "ipmi_si")])
 def test_platform(root, class_code, driver):
     nic(root, group=5)
     root.device("0000:05:00.1", group=5, ids=(0x8086, 0x201d), class_code=class_code, driver=driver)
     assert finding(one(root, verdict="cannot"), "platform-member") == "bad"
+
+
+def test_member_that_cannot_be_read(root):
+    """What it is, is not known: no command takes it."""
+    nic(root)
+    real = root.device("0000:05:00.1", group=5)
+    root.remove(f"{real}/class")
+    device = one(root, verdict="unknown")
+    assert finding(device, "platform-member") == "unknown" and not device["next"]
+    assert finding(one(root, "0000:05:00.1", "unknown"), "platform-device") == "unknown"
+    assert "cannot be read" in run("bind", "--force", NIC, "5:0.1", root=root, status=1)
+
+
+def test_member_that_is_not_on_pci(root):
+    """Platform devices have groups, too, and neither address nor IDs."""
+    nic(root)
+    os.makedirs(root.path("sys/devices/platform/d0000.dma"))
+    root.link("sys/kernel/iommu_groups/5/devices/d0000.dma", "sys/devices/platform/d0000.dma")
+    device = one(root, verdict="unknown")
+    assert "d0000.dma" in device["reason"] and device["group"]["tree"][-1]["bdf"] == "d0000.dma"
 
 
 def test_what_dpdk_drives_is_no_platform(root):
