@@ -180,7 +180,7 @@ is_fit(const char *bdf)
 	const struct device *device = machine_device(machine, bdf);
 	bool fit = false;
 
-	if (device == NULL || strcmp(device->member.driver, VFIO_PCI) != 0)
+	if (device == NULL || !group_is_on_vfio(&device->member))
 		complain(bdf, "is not on " VFIO_PCI ": dpdk-ioasid bind %s", bdf);
 	else
 		fit = is_alone(device);

@@ -377,8 +377,12 @@ def test_bind_interface_of_a_pod(lab):
     try:
         subprocess.run(["ip", "link", "set", name, "netns", "pod"], check=True)
         text = run("bind", lab.NIC1, status=1)
-        assert "another network namespace" in text and pci.driver(lab.NIC1) == "igb"
-        assert "another network namespace" in run("check", lab.NIC1)
+        assert f"another network namespace (a container, a pod): {name} of /run/netns/pod" in text
+        assert pci.driver(lab.NIC1) == "igb"
+        with subprocess.Popen(["ip", "netns", "exec", "pod", "sleep", "600"]) as pod:
+            time.sleep(1)
+            assert f"{name} of process {pod.pid} (sleep)" in run("check", lab.NIC1)
+            pod.kill()
     finally:
         subprocess.run(["ip", "netns", "del", "pod"], check=True)
         for _ in range(100):  # the interface comes back

@@ -62,6 +62,14 @@ refuse_vf_users(const struct binding *binding, const struct device *device)
 	return used && !binding->force;
 }
 
+/* VFIO without IOMMU is there for whoever has switched it on, and asks for no protection. */
+static bool
+can_be_forced(const struct binding *binding, const struct judgement *j)
+{
+	return j->forcible ||
+	       (strcmp(j->id, "iommu-group") == 0 && binding->machine->vfio.no_iommu == YES);
+}
+
 /* Whatever a finding makes impossible, or leaves open, that must be known before. */
 static bool
 stands_in_the_way(const struct binding *binding, const struct finding *finding)
@@ -72,7 +80,7 @@ stands_in_the_way(const struct binding *binding, const struct finding *finding)
 	const bool open = finding->outcome == OUTCOME_UNKNOWN && j->unknown == VERDICT_UNKNOWN &&
 			  j->bad == VERDICT_CANNOT;
 
-	return (bad || open) && !(binding->force && j->forcible);
+	return (bad || open) && !(binding->force && can_be_forced(binding, j));
 }
 
 static bool
@@ -87,7 +95,9 @@ is_possible(const struct binding *binding, const struct device *device)
 		if (!stands_in_the_way(binding, finding))
 			continue;
 		complain(device->member.bdf, "%s%s", finding->text,
-			 finding->judgement->forcible ? " (--force binds it all the same)" : "");
+			 can_be_forced(binding, finding->judgement)
+				 ? " (--force binds it all the same)"
+				 : "");
 		possible = false;
 	}
 	opinion_free(opinion);
@@ -99,7 +109,8 @@ is_acceptable(const struct binding *binding, const struct device *device, bool *
 {
 	char *yes, *unknown;
 
-	if (strcmp(device->member.driver, VFIO_PCI) == 0) {
+	/* A variant of it is as good, and knows the device better. */
+	if (group_is_on_vfio(&device->member)) {
 		*skip = true;
 		return true;
 	}

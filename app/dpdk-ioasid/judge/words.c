@@ -75,6 +75,11 @@ use_text(const struct use *use)
 	case USE_UPPER:
 		return append(NULL, "network interface %s is part of %s", name, detail);
 	case USE_ELSEWHERE:
+		if (use->is == YES)
+			return append(NULL,
+				      "its network interface is in another network namespace (a "
+				      "container, a pod): %s",
+				      detail);
 		return append(NULL,
 			      "its driver %s shows no network interface here: it is in another "
 			      "network namespace (a container, a pod), or there is none",

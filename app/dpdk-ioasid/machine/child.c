@@ -19,8 +19,8 @@
 static void
 read_node(const char *dir, struct child *child)
 {
+	char line[160], node[121];
 	struct path path;
-	char line[160];
 	FILE *f;
 
 	snprintf(path.s, sizeof(path.s), "%.4000s/dev", dir);
@@ -29,8 +29,8 @@ read_node(const char *dir, struct child *child)
 	snprintf(path.s, sizeof(path.s), "%.4000s/uevent", dir);
 	f = fopen(path.s, "re");
 	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		if (sscanf(line, "DEVNAME=%120s", line) == 1)
-			snprintf(child->node, sizeof(child->node), "/dev/%.120s", line);
+		if (sscanf(line, "DEVNAME=%120s", node) == 1)
+			snprintf(child->node, sizeof(child->node), "/dev/%s", node);
 	if (f != NULL)
 		fclose(f);
 	printable(child->node);

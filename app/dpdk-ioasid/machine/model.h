@@ -65,7 +65,8 @@ enum use_kind {
 	USE_CLAIMED,   /* name: opened exclusively by a file system, a pool, a program */
 	USE_ADDRESS,   /* name: the interface, detail: its address */
 	USE_UPPER,     /* name, detail: the bond, bridge … */
-	USE_ELSEWHERE, /* name: the driver, whose interface this network namespace has not */
+	USE_ELSEWHERE, /* name: the driver, detail: in which other network namespace its interface
+			  is */
 	USE_RDMA,      /* name */
 	USE_DISPLAY,   /* name */
 	USE_CONSOLE,   /* name */

@@ -18,6 +18,7 @@
 
 #include "machine/files.h"
 #include "machine/model.h"
+#include "machine/netns.h"
 
 struct use *
 use_add(struct device *device, enum use_kind kind, enum answer is, const char *name,
@@ -220,6 +221,7 @@ static void
 add_elsewhere(struct device *device)
 {
 	const unsigned int class = device->member.class_code >> 8;
+	char where[128] = "";
 
 	if ((class != 0x0200 && class != 0x0280) || device->member.driver[0] == '\0' ||
 	    is_for_programs(device))
@@ -227,7 +229,10 @@ add_elsewhere(struct device *device)
 	for (unsigned int i = 0; i < device->nchildren; i++)
 		if (is(&device->children[i], "net"))
 			return;
-	use_add(device, USE_ELSEWHERE, UNKNOWN, device->member.driver, "");
+	if (netns_find(device->member.bdf, where, sizeof(where)))
+		use_add(device, USE_ELSEWHERE, YES, device->member.driver, where);
+	else
+		use_add(device, USE_ELSEWHERE, UNKNOWN, device->member.driver, "");
 }
 
 /* ---- others */

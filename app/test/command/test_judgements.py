@@ -207,7 +207,10 @@ def test_no_iommu(root, unsafe):
         root.write("sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "Y\n")
     device = one(root, verdict="cannot")
     assert finding(device, "iommu-group") == "bad" and "switch the IOMMU on" in device["reason"]
-    assert "switch the IOMMU on" in run("bind", "--force", NIC, root=root, status=1)
+    assert "switch the IOMMU on" in run("bind", NIC, root=root, status=1)
+    # Only who has switched that mode on may have no protection.
+    text = run("bind", "--force", "-n", NIC, root=root, status=0 if unsafe else 1)
+    assert ("switch the IOMMU on" in text) != unsafe
     assert untouched(root, NIC)
 
 
@@ -455,6 +458,8 @@ def test_variant_driver(root, driver):
     assert not any("bind" in line for line in device["next"])
     [_, other] = device["group"]["tree"][-2:]
     assert other["state"].startswith("at risk unless named: on VFIO")
+    assert "all devices of IOMMU group 5" in run("bind", NIC, "5:0.1", root=root)
+    assert untouched(root, NIC)
 
 
 def test_vfio_ids(root):
