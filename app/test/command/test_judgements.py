@@ -669,6 +669,53 @@ def test_programs(root):
     assert not any("run" in line for line in one(root)["next"])
 
 
+# ---- what cannot be read
+
+def bad_machines(root):
+    """A NIC that is not good, in one way after the other: what it is, and what undoes that."""
+    port = "0000:00:01.0"
+    root.device(port, group=2, acs=0, **BRIDGE)
+    nic(root, "0000:01:00.0", group=5, below=port, driver="vfio-pci")
+    yield "exposed"
+    os.unlink(root.path(f"sys/bus/pci/devices/{port}"))
+    shutil.rmtree(root.path(f"sys/devices/pci0000:00/{port}"))
+    os.unlink(root.path("sys/bus/pci/devices/0000:01:00.0"))
+    os.unlink(root.path("sys/kernel/iommu_groups/5/devices/0000:01:00.0"))
+    os.unlink(root.path(f"sys/kernel/iommu_groups/2/devices/{port}"))
+    nic(root, "0000:01:00.0", group=5, driver="vfio-pci")
+    real = nic(root, "0000:01:00.1", group=5, ids=(0x1af4, 0x1041), driver="virtio-pci")
+    root.write(f"{real}/virtio0/features", "0" * 64 + "\n")
+    root.link(f"{real}/virtio0/driver", "sys/bus/pci/drivers/virtio-pci")
+    yield "cannot"
+    for name in ("vendor", "device"):
+        root.write(f"{real}/{name}", "0x8086\n")
+    os.unlink(root.path(real, "driver"))
+    yield "shared"
+    root.write(f"{real}/class", "0x060100\n")
+    yield "cannot"
+
+
+def test_no_file_that_is_missing_makes_it_good(root):
+    """Unknown is not no: take any one file away from a bad machine, and it is no good one."""
+    tried = 0
+    for verdict in bad_machines(root):
+        one(root, "0000:01:00.0", verdict)
+        for directory, _, files in os.walk(root.root):
+            for name in files:
+                path = os.path.join(directory, name)
+                if os.path.islink(path):
+                    continue
+                os.rename(path, root.path("away"))
+                text = run("check", "--json", "1:0.0", root=root, status=1)
+                os.rename(root.path("away"), path)
+                [device] = json.loads(text)["devices"]
+                assert device["verdict"] not in ("isolated", "complete"), path
+                if device["verdict"] != "shared":
+                    assert not any("dpdk-ioasid run" in line for line in device["next"]), path
+                tried += 1
+    assert tried > 100
+
+
 # ---- what comes from others
 
 def test_hostile_names(root):
