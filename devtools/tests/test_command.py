@@ -187,6 +187,22 @@ def test_check_exit_status_and_other_user(lab):
 
 
 @pytest.mark.one_kernel
+def test_check_node_that_its_mode_would_allow(lab, tmp_path):
+    """As where a security module or the container's list of devices says no: a nodev mount."""
+    number = os.stat("/dev/ioasid").st_rdev
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "nodev", "none", tmp_path], check=True)
+    os.mknod(tmp_path / "node", 0o20666, number)
+    os.chmod(tmp_path / "node", 0o666)
+    subprocess.run(["mount", "--bind", tmp_path / "node", "/dev/ioasid"], check=True)
+    try:
+        text = run("check", lab.NIC0)
+    finally:
+        subprocess.run(["umount", "/dev/ioasid", tmp_path], check=True)
+    assert "root (root) may not open /dev/ioasid: its owner and mode would allow it" in text
+    assert "dpdk-ioasid run" not in text
+
+
+@pytest.mark.one_kernel
 def test_check_acs_switched_off(lab):
     """What the kernel found at boot need not be so any more: as setpci does it for GPUDirect."""
     port = os.path.basename(os.path.dirname(os.path.realpath(pci.path(lab.NIC0))))

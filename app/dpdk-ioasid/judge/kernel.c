@@ -109,8 +109,10 @@ way_in(const struct user *user, enum denial denial)
 		       "the "
 		       "user's groups (podman --group-add keep-groups), one of which may use it";
 	if (denial == DENIED_OTHER)
-		return "its owner and mode would allow it, so a security module or the container's "
-		       "device list forbids it: see `ausearch -m avc`, for containers under "
+		return "its owner and mode would allow it, so a security module, the container's "
+		       "list of "
+		       "devices or a mount without device nodes forbids it: see `ausearch -m avc`, "
+		       "for containers under "
 		       "SELinux "
 		       "`setsebool container_use_devices on`, and --device";
 	if (user->root)

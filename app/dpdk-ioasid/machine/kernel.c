@@ -204,6 +204,27 @@ has_cdev(const struct machine *machine)
 	return has != UNKNOWN ? has : kernel_config(machine, "CONFIG_VFIO_DEVICE_CDEV");
 }
 
+/*
+ * Permissions are not all: a mount without device nodes, or a device cgroup. To open this node
+ * does nothing yet.
+ */
+static void
+try_to_open(struct node *node)
+{
+	const struct path path = machine_path("%s", node->path);
+	int fd;
+
+	if (node->there != YES || node->may_open != YES)
+		return;
+	fd = open(path.s, O_RDWR | O_CLOEXEC);
+	if (fd >= 0) {
+		close(fd);
+		return;
+	}
+	node->may_open = errno == EACCES || errno == EPERM ? NO : UNKNOWN;
+	node->denial = DENIED_OTHER;
+}
+
 static enum answer
 has_map_file(const struct node *node)
 {
@@ -226,6 +247,7 @@ iommufd_read(struct machine *machine)
 	node_read(&iommufd->node, &machine->user, "/dev/ioasid");
 	if (iommufd->node.there != YES)
 		node_read(&iommufd->node, &machine->user, "/dev/iommu");
+	try_to_open(&iommufd->node);
 	/* A container may have been given no node of what the kernel has. */
 	iommufd->in_kernel = iommufd->node.there;
 	if (iommufd->in_kernel != YES)
