@@ -23,7 +23,7 @@ driver_have_vfio(void)
 		return true;
 	spawn(argv, &output);
 	if (output != NULL)
-		printable(output);
+		machine_printable(output);
 	if (!machine_exists(&driver))
 		fprintf(stderr, "dpdk-ioasid: the kernel has no driver " VFIO_PCI ": %s\n",
 			output != NULL && output[0] != '\0' ? output : "modprobe found none");

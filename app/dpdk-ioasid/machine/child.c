@@ -33,7 +33,7 @@ read_node(const char *dir, struct child *child)
 			snprintf(child->node, sizeof(child->node), "/dev/%s", node);
 	if (f != NULL)
 		fclose(f);
-	printable(child->node);
+	machine_printable(child->node);
 }
 
 static void
@@ -48,7 +48,7 @@ add(struct device *device, const char *dir, const char *name, const char *subsys
 	child = &device->children[device->nchildren++];
 	snprintf(child->name, sizeof(child->name), "%.63s", name);
 	snprintf(child->subsystem, sizeof(child->subsystem), "%.31s", subsystem);
-	printable(child->name);
+	machine_printable(child->name);
 	read_node(dir, child);
 	snprintf(status.s, sizeof(status.s), "%.4000s/status", dir);
 	if (machine_line(&status, line, sizeof(line)) == 0)

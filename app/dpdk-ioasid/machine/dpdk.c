@@ -37,7 +37,7 @@ add(struct programs *programs, const char *file)
 	snprintf(dpdk->releases, sizeof(dpdk->releases), "%02ld.11 to %02ld.07", year - 1, year);
 	snprintf(path.s, sizeof(path.s), "%s", file);
 	snprintf(dpdk->path, sizeof(dpdk->path), "%.255s", machine_shown(&path));
-	printable(dpdk->path);
+	machine_printable(dpdk->path);
 }
 
 void
@@ -61,7 +61,7 @@ programs_read(struct machine *machine)
 		return;
 	snprintf(programs->plugin_path, sizeof(programs->plugin_path), "%.511s", plugin.path);
 	snprintf(programs->plugin_abi, sizeof(programs->plugin_abi), "%s", plugin.abi);
-	printable(programs->plugin_path);
+	machine_printable(programs->plugin_path);
 }
 
 int

@@ -82,7 +82,7 @@ machine_line(const struct path *path, char *buf, size_t size)
 	if (err < 0)
 		buf[0] = '\0';
 	buf[strcspn(buf, "\n")] = '\0';
-	printable(buf);
+	machine_printable(buf);
 	fclose(f);
 	return err;
 }
@@ -104,7 +104,7 @@ machine_link(const struct path *path, char *buf, size_t size)
 	if (strlen(name) >= size)
 		return -ENAMETOOLONG;
 	strcpy(buf, name);
-	printable(buf);
+	machine_printable(buf);
 	return 0;
 }
 
@@ -129,7 +129,7 @@ machine_is_saved(void)
 }
 
 void
-printable(char *text)
+machine_printable(char *text)
 {
 	for (; *text != '\0'; text++)
 		if (*text < 0x20 || *text > 0x7e)

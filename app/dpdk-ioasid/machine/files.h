@@ -38,7 +38,7 @@ bool machine_may_open(const struct path *path);
  * Names come from whoever made a device, a mount or a process: what a terminal could take
  * for a command becomes "?".
  */
-void printable(char *text);
+void machine_printable(char *text);
 
 /* Room for one more in a list of `count`; there being none ends the program. */
 void *list_grow(void *list, unsigned int count, size_t size);

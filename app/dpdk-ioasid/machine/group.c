@@ -61,12 +61,12 @@ static void
 make_printable(struct ioasid_group *info)
 {
 	for (unsigned int i = 0; i < info->nmembers; i++) {
-		printable(info->members[i].bdf);
-		printable(info->members[i].driver);
-		printable(info->members[i].cdev);
+		machine_printable(info->members[i].bdf);
+		machine_printable(info->members[i].driver);
+		machine_printable(info->members[i].cdev);
 	}
 	for (unsigned int i = 0; i < info->nreserved; i++)
-		printable(info->reserved[i].type);
+		machine_printable(info->reserved[i].type);
 }
 
 static void

@@ -60,7 +60,7 @@ static void
 describe(struct iommu *iommu, const char *name, unsigned int kernel)
 {
 	snprintf(iommu->name, sizeof(iommu->name), "%s", name);
-	printable(iommu->name);
+	machine_printable(iommu->name);
 	iommu->type = strncmp(name, "smmu", 4) == 0 ? "arm-smmu" : "other";
 	if (has(name, "intel-iommu")) {
 		iommu->type = "intel-iommu";

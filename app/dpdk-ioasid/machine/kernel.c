@@ -49,7 +49,7 @@ user_read(struct user *user)
 		snprintf(user->name, sizeof(user->name), "%s", passwd->pw_name);
 	else
 		snprintf(user->name, sizeof(user->name), "%u", uid);
-	printable(user->name);
+	machine_printable(user->name);
 }
 
 static bool

@@ -132,7 +132,7 @@ add_mount(struct memory *memory, struct libmnt_fs *fs)
 	/* The files are of interest where they are in the way. */
 	if (!any_free(memory))
 		add_files(mount);
-	printable(mount->path);
+	machine_printable(mount->path);
 }
 
 static void

@@ -78,7 +78,7 @@ look_in(int namespace, const char *bdf, char name[IFNAMSIZ])
 	close(fds[0]);
 	if (pid > 0)
 		waitpid(pid, &status, 0);
-	printable(name);
+	machine_printable(name);
 	return name[0] != '\0';
 }
 
@@ -181,6 +181,6 @@ netns_find(const char *bdf, char *where, size_t size)
 	if (fd >= 0)
 		close(fd);
 	free(s.seen);
-	printable(where);
+	machine_printable(where);
 	return found;
 }

@@ -199,8 +199,8 @@ read_names(struct device *device)
 			PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE, m->vendor, m->device);
 	pci_lookup_name(pci_open(), device->class_name, sizeof(device->class_name),
 			PCI_LOOKUP_CLASS, m->class_code >> 8);
-	printable(device->id_name);
-	printable(device->class_name);
+	machine_printable(device->id_name);
+	machine_printable(device->class_name);
 }
 
 void

@@ -32,8 +32,8 @@ use_add(struct device *device, enum use_kind kind, enum answer is, const char *n
 	use->is = is;
 	snprintf(use->name, sizeof(use->name), "%.63s", name);
 	snprintf(use->detail, sizeof(use->detail), "%.255s", detail);
-	printable(use->name);
-	printable(use->detail);
+	machine_printable(use->name);
+	machine_printable(use->detail);
 	return use;
 }
 
