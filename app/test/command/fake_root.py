@@ -40,13 +40,13 @@ def abi():
 
 
 class FakeRoot:
-    """Starts as a good machine without any device: x86, VT-d, iommufd, hugepages, DPDK."""
+    """Starts as a good machine without any device: x86, VT-d, iommufd, hugepages, DPDK, root."""
 
     def __init__(self, root):
         self.root = str(root)
         self.write("proc/sys/kernel/osrelease", "6.12.1-fake\n")
         self.write("proc/interrupts", "  CPU0\n 0:  1 IR-IO-APIC  2-edge  timer\n")
-        self.write("proc/self/status", "Name:\ttest\nCapEff:\t0000000000004000\n")
+        self.write("proc/self/status", "Uid:\t0\t0\t0\t0\nCapEff:\t0000000000004000\n")
         self.write("proc/cmdline", "root=/dev/sda1 ro quiet\n")
         self.mount()
         self.write("proc/swaps", "Filename Type Size Used Priority\n")
