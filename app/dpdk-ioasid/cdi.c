@@ -51,14 +51,13 @@ static const char doc[] =
 	"Write a Container Device Interface specification by which containers get /dev/iommu, the "
 	"plugin, and exactly the device nodes that the named devices need: their own and those of "
 	"the named others in their IOMMU groups. All must be bound to vfio-pci. A device that is "
-	"not "
-	"isolated, together with the others that are named, is refused. Memory is each container's "
-	"own business: --in-memory, or a hugetlbfs that no other container has."
-	"\vThen for example: podman run --device " CDI_KIND "=0000:01:00.0 ... The names of device "
-	"nodes change when devices are bound anew: write it again then, as after a boot.\n\n"
+	"not isolated, together with the others that are named, is refused. Memory is each "
+	"container's own business: --in-memory, or a hugetlbfs that no other container has."
+	"\vThen for example: podman run --device " CDI_KIND
+	"=0000:01:00.0 ... The names of device nodes change when devices are bound anew: write it "
+	"again then, as after a boot.\n\n"
 	"Exit status: 0 if it was written; 1 if a device was refused or cannot be used, or the "
-	"file "
-	"not be written; 2 if the arguments are wrong or there is no such device.";
+	"file not be written; 2 if the arguments are wrong or there is no such device.";
 
 static error_t
 parse(int key, char *arg, struct argp_state *state)
@@ -221,8 +220,8 @@ common_edits(const struct cdi *cdi)
 	}
 	if (plugin_find(NULL, &plugin) < 0) {
 		fprintf(stderr,
-			"dpdk-ioasid: the plugin " PLUGIN_NAME " is not in %s: install it, or "
-			"name it by " PLUGIN_ENV "\n",
+			"dpdk-ioasid: the plugin " PLUGIN_NAME
+			" is not in %s: install it, or name it by " PLUGIN_ENV "\n",
 			plugin.path);
 		return NULL;
 	}
@@ -307,8 +306,7 @@ write_spec(const struct cdi *cdi, const json_t *spec)
 	if (is_kept(cdi->output)) {
 		fprintf(stderr,
 			"dpdk-ioasid: %s would outlive a boot, and the numbers of device nodes do "
-			"not: "
-			"write to " CDI_DIR ", which container run-times read, too\n",
+			"not: write to " CDI_DIR ", which container run-times read, too\n",
 			cdi->output);
 		return STATUS_NO;
 	}

@@ -28,10 +28,9 @@ static const char doc[] =
 	"for, and those on VFIO. Needs neither root nor an IOMMU nor DPDK; what only root can see "
 	"is told as unknown."
 	"\vThe verdicts: isolated: alone in its IOMMU group; complete: all of its group were "
-	"given; "
-	"shared: others of the group must be named too; exposed: others can reach it past the "
-	"IOMMU; unknown: what must be known cannot be read; cannot: no program can or should have "
-	"it, for the reason given.\n\n"
+	"given; shared: others of the group must be named too; exposed: others can reach it past "
+	"the IOMMU; unknown: what must be known cannot be read; cannot: no program can or should "
+	"have it, for the reason given.\n\n"
 	"Exit status: 0 if every DEVICE given is isolated or complete, or none was given; 1 if one "
 	"is not; 2 if the arguments are wrong or there is no such device.";
 

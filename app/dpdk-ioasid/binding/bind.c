@@ -12,16 +12,15 @@
 
 static const char doc[] =
 	"Give devices to vfio-pci, and show who shares their IOMMU groups. A DEVICE is a PCI "
-	"address "
-	"or the name of a network interface. Refused is what vfio-pci cannot have or no program "
-	"could use, and what is in use: disks that something claims, network interfaces that have "
-	"an address, are part of another or are in another network namespace, displays, consoles, "
-	"physical functions with virtual functions, devices that a process has open. All are "
-	"looked at before the first is touched, and either all are bound or none."
+	"address or the name of a network interface. Refused is what vfio-pci cannot have or no "
+	"program could use, and what is in use: disks that something claims, network interfaces "
+	"that have an address, are part of another or are in another network namespace, displays, "
+	"consoles, physical functions with virtual functions, devices that a process has open. All "
+	"are looked at before the first is touched, and either all are bound or none."
 	"\vWhat is bound stays so until the next boot.\n\n"
 	"Exit status: 0 if all devices are bound, or would be; 1 if one was refused or could not "
-	"be "
-	"bound, then nothing was changed; 2 if the arguments are wrong or there is no such device.";
+	"be bound, then nothing was changed; 2 if the arguments are wrong or there is no such "
+	"device.";
 
 /* What makes vfio-pci wait: it takes no device before the last program has let go. */
 static void

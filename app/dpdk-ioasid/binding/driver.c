@@ -124,12 +124,11 @@ check_driver(const struct device *device, const char *wanted)
 	}
 	snprintf(m.driver, sizeof(m.driver), "%.63s", now.s);
 	if (wanted == NULL && group_is_on_vfio(&m)) {
-		complain(
-			bdf,
-			"%s has taken it again, as it takes every device of its id: by the kernel "
-			"argument vfio-pci.ids, /etc/modprobe.d, or an id written to new_id, which "
-			"`echo %04x %04x >/sys/bus/pci/drivers/%s/remove_id` undoes",
-			now.s, device->member.vendor, device->member.device, now.s);
+		complain(bdf,
+			 "%s has taken it again, as it takes every device of its id: by the kernel "
+			 "argument vfio-pci.ids, /etc/modprobe.d, or an id written to new_id, "
+			 "which `echo %04x %04x >/sys/bus/pci/drivers/%s/remove_id` undoes",
+			 now.s, device->member.vendor, device->member.device, now.s);
 		return -EBUSY;
 	}
 	return 0;

@@ -11,14 +11,12 @@
 
 static const char doc[] =
 	"Take devices from VFIO's drivers and give them back to the kernel's own. A DEVICE is a "
-	"PCI "
-	"address or the name of a network interface. Refused are devices of IOMMU groups that a "
-	"process has open (the kernel would wait for its end), physical functions with virtual "
+	"PCI address or the name of a network interface. Refused are devices of IOMMU groups that "
+	"a process has open (the kernel would wait for its end), physical functions with virtual "
 	"functions, and what vfio-pci would take again at once. Either all are given back or none."
 	"\vExit status: 0 if no device is on VFIO any more, or would be; 1 if one was refused or "
 	"could not be given back, then nothing was changed; 2 if the arguments are wrong or there "
-	"is "
-	"no such device.";
+	"is no such device.";
 
 /* Of the whole group: while a program has one, no kernel driver may have another. */
 static bool

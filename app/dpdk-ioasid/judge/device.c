@@ -17,8 +17,8 @@ judge_device_kind(const struct situation *s, struct finding *f)
 		return say(f, OUTCOME_BAD, "a bridge: programs use what is behind it");
 	if (group_is_exempt(&s->device->member))
 		return say(f, OUTCOME_BAD,
-			   "a host bridge, part of the root complex: nothing that a "
-			   "program could drive");
+			   "a host bridge, part of the root complex: nothing that a program could "
+			   "drive");
 	if (s->device->header == HEADER_UNKNOWN)
 		return say(f, OUTCOME_UNKNOWN, "its configuration space cannot be read");
 	return OUTCOME_GOOD;

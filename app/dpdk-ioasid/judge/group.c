@@ -34,12 +34,11 @@ judge_firmware_map(const struct situation *s, struct finding *f)
 		const struct ioasid_reserved *r = &group->reserved[i];
 
 		if (strcmp(r->type, "direct") == 0)
-			return say(
-				f, OUTCOME_BAD,
-				"the firmware asks for a 1:1 map of 0x%" PRIx64 "-0x%" PRIx64
-				" (RMRR) for its group, so the kernel gives it to no user space: "
-				"see the vendor's firmware settings",
-				r->range.start, r->range.last);
+			return say(f, OUTCOME_BAD,
+				   "the firmware asks for a 1:1 map of 0x%" PRIx64 "-0x%" PRIx64
+				   " (RMRR) for its group, so the kernel gives it to no user "
+				   "space: see the vendor's firmware settings",
+				   r->range.start, r->range.last);
 	}
 	return group != NULL ? OUTCOME_GOOD : OUTCOME_NONE;
 }
@@ -62,8 +61,7 @@ judge_platform_member(const struct situation *s, struct finding *f)
 	}
 	if (names == NULL && unknown != NULL)
 		return say(f, OUTCOME_UNKNOWN,
-			   "IOMMU group %u also holds %s, and what that is cannot "
-			   "be read",
+			   "IOMMU group %u also holds %s, and what that is cannot be read",
 			   group->number, unknown->member.bdf);
 	if (names == NULL)
 		return group != NULL ? OUTCOME_GOOD : OUTCOME_NONE;

@@ -22,15 +22,14 @@ judge_interrupts(const struct situation *s, struct finding *f)
 	if (interrupts->remapped == YES || interrupts->unsafe_allowed == YES)
 		return OUTCOME_GOOD;
 	if (interrupts->remapped == NO)
-		return say(
-			f, OUTCOME_BAD,
-			"the IOMMU does not remap interrupts, so a device could raise any: switch "
-			"interrupt remapping on in the firmware's setup, or accept the risk by the "
-			"kernel argument %s=1",
-			interrupts->parameter);
+		return say(f, OUTCOME_BAD,
+			   "the IOMMU does not remap interrupts, so a device could raise any: "
+			   "switch interrupt remapping on in the firmware's setup, or accept the "
+			   "risk by the kernel argument %s=1",
+			   interrupts->parameter);
 	return say(f, OUTCOME_UNKNOWN,
-		   "whether interrupts are isolated is not shown here; if they "
-		   "are not, the kernel refuses it when a program starts");
+		   "whether interrupts are isolated is not shown here; if they are not, the kernel "
+		   "refuses it when a program starts");
 }
 
 enum outcome
@@ -59,22 +58,20 @@ judge_virtio_dma(const struct situation *s, struct finding *f)
 		if (d->virtio != YES)
 			continue;
 		if (d->access_platform == NO)
-			return say(
-				f, OUTCOME_BAD,
-				"the DMA of %s bypasses the IOMMU (virtio without "
-				"VIRTIO_F_ACCESS_PLATFORM): a program would read and write the "
-				"wrong memory; the virtual machine must give it the feature (QEMU: "
-				"iommu_platform=on,disable-legacy=on)",
-				d->member.bdf);
+			return say(f, OUTCOME_BAD,
+				   "the DMA of %s bypasses the IOMMU (virtio without "
+				   "VIRTIO_F_ACCESS_PLATFORM): a program would read and write the "
+				   "wrong memory; the virtual machine must give it the feature "
+				   "(QEMU: iommu_platform=on,disable-legacy=on)",
+				   d->member.bdf);
 		if (d->access_platform == UNKNOWN)
 			unknown = d;
 	}
 	if (unknown != NULL)
-		return say(
-			f, OUTCOME_UNKNOWN,
-			"whether the DMA of %s goes through the IOMMU (VIRTIO_F_ACCESS_PLATFORM) "
-			"cannot be read: %s, while no program has it",
-			unknown->member.bdf, who_can(&s->machine->user));
+		return say(f, OUTCOME_UNKNOWN,
+			   "whether the DMA of %s goes through the IOMMU "
+			   "(VIRTIO_F_ACCESS_PLATFORM) cannot be read: %s, while no program has it",
+			   unknown->member.bdf, who_can(&s->machine->user));
 	return group != NULL && s->device->virtio == YES ? OUTCOME_GOOD : OUTCOME_NONE;
 }
 
@@ -137,17 +134,14 @@ judge_way_up(const struct device *d, struct finding *f)
 		if (is_off(&p->acs))
 			return say(f, OUTCOME_BAD,
 				   "requests from behind %s may reach other devices past the "
-				   "IOMMU: its ACS is "
-				   "there and off, as setpci does it for GPUDirect; groups were "
-				   "made at "
-				   "boot, when it was on",
+				   "IOMMU: its ACS is there and off, as setpci does it for "
+				   "GPUDirect; groups were made at boot, when it was on",
 				   p->member.bdf);
 		if (p->acs.has == YES && p->acs.on & ACS_DIRECT && d->ats != NO)
-			return say(
-				f, OUTCOME_BAD,
-				"the port %s lets translated requests pass to other devices (ACS "
-				"direct translated), and %s can make them (ATS)",
-				p->member.bdf, d->member.bdf);
+			return say(f, OUTCOME_BAD,
+				   "the port %s lets translated requests pass to other devices "
+				   "(ACS direct translated), and %s can make them (ATS)",
+				   p->member.bdf, d->member.bdf);
 		if (p->acs.has == UNKNOWN || p->downstream_port == UNKNOWN)
 			outcome = OUTCOME_UNKNOWN;
 	}
@@ -182,14 +176,13 @@ judge_external(const struct situation *s, struct finding *f)
 {
 	for (const struct device *d = s->device; d != NULL; d = d->parent)
 		if (d->removable == YES)
-			return say(f, OUTCOME_BAD,
-				   "it is behind a port that leads outside (Thunderbolt, USB4, a "
-				   "slot of a case): whoever can reach that may put another device "
-				   "there%s",
-				   s->device->ats == YES
-					   ? "; it has ATS, by which a device could claim to have "
-					     "asked "
-					     "the IOMMU, and which the kernel leaves off there"
-					   : "");
+			return say(
+				f, OUTCOME_BAD,
+				"it is behind a port that leads outside (Thunderbolt, USB4, a slot "
+				"of a case): whoever can reach that may put another device there%s",
+				s->device->ats == YES
+					? "; it has ATS, by which a device could claim to have "
+					  "asked the IOMMU, and which the kernel leaves off there"
+					: "");
 	return OUTCOME_GOOD;
 }

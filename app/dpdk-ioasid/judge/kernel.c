@@ -39,8 +39,7 @@ judge_vfio_denylist(const struct situation *s, struct finding *f)
 	if (s->machine->kernel_number < row->since)
 		return say(f, OUTCOME_UNKNOWN,
 			   "vfio-pci of this kernel may refuse it, by its list of devices with "
-			   "errata: "
-			   "the parameter vfio-pci.disable_denylist=1 allows it");
+			   "errata: the parameter vfio-pci.disable_denylist=1 allows it");
 	return say(f, OUTCOME_BAD,
 		   "vfio-pci refuses it, by its list of devices with errata that a program could "
 		   "use against the machine: for programs that you trust the parameter "
@@ -66,18 +65,17 @@ judge_iommufd(const struct situation *s, struct finding *f)
 	if (iommufd->node.there == YES)
 		return OUTCOME_GOOD;
 	if (iommufd->in_kernel == YES)
-		return say(
-			f, OUTCOME_BAD,
-			"the kernel has iommufd, but there is no /dev/iommu here: a container must "
-			"be given it (--device /dev/iommu); without it stock EAL does the work by "
-			"VFIO's groups, under the plugin's group rule");
+		return say(f, OUTCOME_BAD,
+			   "the kernel has iommufd, but there is no /dev/iommu here: a container "
+			   "must be given it (--device /dev/iommu); without it stock EAL does the "
+			   "work by VFIO's groups, under the plugin's group rule");
 	if (iommufd->loadable == YES)
 		return say(f, OUTCOME_BAD, "the module iommufd is not loaded");
 	if (iommufd->in_kernel == UNKNOWN)
 		return say(f, OUTCOME_UNKNOWN, "whether the kernel has iommufd cannot be read");
 	return say(f, OUTCOME_BAD,
-		   "the kernel has no iommufd: stock EAL does the work by VFIO's "
-		   "groups, under the plugin's group rule");
+		   "the kernel has no iommufd: stock EAL does the work by VFIO's groups, under the "
+		   "plugin's group rule");
 }
 
 /* CONFIG_VFIO_DEVICE_CDEV, Documentation/driver-api/vfio.rst */
@@ -91,8 +89,7 @@ judge_device_nodes(const struct situation *s, struct finding *f)
 	if (s->machine->iommufd.cdev == NO)
 		return say(f, OUTCOME_BAD,
 			   "the kernel's VFIO has no device cdevs (CONFIG_VFIO_DEVICE_CDEV): stock "
-			   "EAL "
-			   "does the work, under the plugin's group rule");
+			   "EAL does the work, under the plugin's group rule");
 	if (d->member.cdev[0] != '\0' && d->cdev.there != YES)
 		return say(f, OUTCOME_BAD,
 			   "its node %s is not there: a container must be given it (--device %s)",
@@ -106,15 +103,13 @@ way_in(const struct user *user, enum denial denial)
 {
 	if (denial == DENIED_UNMAPPED)
 		return "its owner is not of this user namespace: a rootless container must keep "
-		       "the "
-		       "user's groups (podman --group-add keep-groups), one of which may use it";
+		       "the user's groups (podman --group-add keep-groups), one of which may use "
+		       "it";
 	if (denial == DENIED_OTHER)
 		return "its owner and mode would allow it, so a security module, the container's "
-		       "list of "
-		       "devices or a mount without device nodes forbids it: see `ausearch -m avc`, "
-		       "for containers under "
-		       "SELinux "
-		       "`setsebool container_use_devices on`, and --device";
+		       "list of devices or a mount without device nodes forbids it: see `ausearch "
+		       "-m avc`, for containers under SELinux `setsebool container_use_devices "
+		       "on`, and --device";
 	if (user->root)
 		return "its mode does not let root in, who has no CAP_DAC_OVERRIDE here";
 	return "a udev rule or chown can give it to this user, see the guide on users without root";

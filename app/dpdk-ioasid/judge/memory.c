@@ -76,8 +76,8 @@ judge_hugepages_mount(const struct situation *s, struct finding *f)
 			     memory->mounts[j].size == memory->pages[i].size))
 				return OUTCOME_GOOD;
 	return say(f, OUTCOME_BAD,
-		   "hugetlbfs is not mounted for the hugepages that are there: only "
-		   "with --in-memory can programs use them");
+		   "hugetlbfs is not mounted for the hugepages that are there: only with "
+		   "--in-memory can programs use them");
 }
 
 /* RLIMIT_MEMLOCK, getrlimit(2): iommufd and VFIO count pinned pages against it. */

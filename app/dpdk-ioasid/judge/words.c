@@ -61,10 +61,10 @@ use_text(const struct use *use)
 		return append(NULL, "disk %s is part of %s", name, detail);
 	case USE_CLAIMED:
 		if (use->is == YES)
-			return append(NULL,
-				      "disk %s is claimed by a file system, a pool, a RAID or a "
-				      "program",
-				      name);
+			return append(
+				NULL,
+				"disk %s is claimed by a file system, a pool, a RAID or a program",
+				name);
 		return append(NULL, "whether disk %s is claimed cannot be told (only root may ask)",
 			      name);
 	case USE_ADDRESS:
