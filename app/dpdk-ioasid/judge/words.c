@@ -87,7 +87,8 @@ use_text(const struct use *use)
 	case USE_RDMA:
 		return append(NULL,
 			      "RDMA device %s goes with it, whose users in the kernel (storage, "
-			      "file systems) cannot be seen",
+			      "file systems) cannot be seen; if there are none, unload the driver "
+			      "that made it",
 			      name);
 	case USE_DISPLAY:
 		return append(NULL, "a display hangs on it (%s)", name);
