@@ -4,6 +4,7 @@
 The machines are composed of what people have described in public, of whom a comment names one.
 """
 
+import fcntl
 import json
 import os
 import re
@@ -624,6 +625,9 @@ def test_hugepages_that_files_hold(root):
     assert finding(device, "hugepages") == "bad"
     assert "files in /dev/hugepages hold 2 MiB of them, 2 MiB of these no DPDK program" in notes(device)
     assert not any("nr_hugepages" in line for line in device["next"])
+    with open(root.path("dev/hugepages/rtemap_0"), "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)  # as EAL does while it runs
+        assert "hold 2 MiB of them, 0 MiB of these no DPDK program" in notes(one(root))
 
 
 def test_hugepages_on_another_node(root):
