@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -343,6 +344,10 @@ def test_bind_nic_with_an_address(lab):
     assert f"{lab.NIC0}: is in use, network interface {name} has the address 192.0.2.99" in text
     assert pci.driver(lab.NIC0) == "igb"
     assert "has the address 192.0.2.99" in run("check", lab.NIC0)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as packets:
+        packets.bind((name, socket.ntohs(3)))
+        assert f"process {os.getpid()} (python3) has a packet socket on network interface {name}" \
+            in run("bind", lab.NIC0, status=1)
     run("bind", "--force", lab.NIC0)
     assert pci.driver(lab.NIC0) == "vfio-pci"
 

@@ -84,6 +84,12 @@ use_text(const struct use *use)
 			      "its driver %s shows no network interface here: it is in another "
 			      "network namespace (a container, a pod), or there is none",
 			      name);
+	case USE_PACKET:
+		if (use->pid != 0)
+			return append(NULL,
+				      "process %d (%s) has a packet socket on network interface %s",
+				      use->pid, detail, name);
+		return append(NULL, "a packet socket is on network interface %s", name);
 	case USE_RDMA:
 		return append(NULL,
 			      "RDMA device %s goes with it, whose users in the kernel (storage, "

@@ -39,7 +39,7 @@ read_node(const char *dir, struct child *child)
 static void
 add(struct device *device, const char *dir, const char *name, const char *subsystem)
 {
-	struct path status;
+	struct path path;
 	struct child *child;
 	char line[32];
 
@@ -50,8 +50,10 @@ add(struct device *device, const char *dir, const char *name, const char *subsys
 	snprintf(child->subsystem, sizeof(child->subsystem), "%.31s", subsystem);
 	machine_printable(child->name);
 	read_node(dir, child);
-	snprintf(status.s, sizeof(status.s), "%.4000s/status", dir);
-	if (machine_line(&status, line, sizeof(line)) == 0)
+	snprintf(path.s, sizeof(path.s), "%.4000s/ifindex", dir);
+	child->ifindex = (unsigned int)machine_number(&path, 10).n;
+	snprintf(path.s, sizeof(path.s), "%.4000s/status", dir);
+	if (machine_line(&path, line, sizeof(line)) == 0)
 		child->connected = answer_of(strcmp(line, "connected") == 0);
 }
 

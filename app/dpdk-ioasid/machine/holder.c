@@ -2,7 +2,8 @@
 
 /*
  * Which processes have devices open: by their nodes, of whatever name (a container has its own),
- * or by their files in sysfs, as UIO's users do. One walk over /proc for all devices.
+ * by their files in sysfs, as UIO's users do, or by packet sockets on their interfaces. One walk
+ * over /proc for all devices.
  */
 
 #include <ctype.h>
@@ -16,6 +17,18 @@
 
 #include "machine/files.h"
 #include "machine/model.h"
+
+/* A packet socket that is bound to an interface: proc(5), /proc/net/packet. */
+struct packet {
+	unsigned int ifindex;
+	unsigned long inode;
+	bool told; /* with its process */
+};
+
+struct packets {
+	unsigned int count;
+	struct packet *list;
+};
 
 /* A file that a process has open. */
 struct file {
@@ -94,7 +107,59 @@ add_holder(struct device *device, int pid, const char *target)
 }
 
 static void
-look_at_file(struct machine *machine, int pid, const char *fd)
+packets_read(struct packets *packets)
+{
+	const struct path path = machine_path("/proc/net/packet");
+	FILE *f = fopen(path.s, "re");
+	char line[256];
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		struct packet packet = { 0 };
+
+		if (sscanf(line, "%*x %*u %*u %*x %u %*u %*u %*u %lu", &packet.ifindex,
+			   &packet.inode) != 2 ||
+		    packet.ifindex == 0)
+			continue;
+		packets->list = list_grow(packets->list, packets->count, sizeof(*packets->list));
+		packets->list[packets->count++] = packet;
+	}
+	if (f != NULL)
+		fclose(f);
+}
+
+static void
+add_packet(struct machine *machine, struct packet *packet, int pid)
+{
+	const struct path path = machine_path("/proc/%d/comm", pid);
+	char name[32] = "";
+
+	if (pid != 0 && machine_line(&path, name, sizeof(name)) < 0)
+		strcpy(name, "?");
+	packet->told = true;
+	for (unsigned int i = 0; i < machine->ndevices; i++) {
+		struct device *device = &machine->devices[i];
+
+		for (unsigned int j = 0; device->looked_at && j < device->nchildren; j++)
+			if (device->children[j].ifindex == packet->ifindex)
+				use_add(device, USE_PACKET, YES, device->children[j].name, name)
+					->pid = pid;
+	}
+}
+
+static void
+look_at_socket(struct machine *machine, struct packets *packets, int pid, const char *target)
+{
+	unsigned long inode;
+
+	if (sscanf(target, "socket:[%lu]", &inode) != 1)
+		return;
+	for (unsigned int i = 0; i < packets->count; i++)
+		if (packets->list[i].inode == inode && !packets->list[i].told)
+			add_packet(machine, &packets->list[i], pid);
+}
+
+static void
+look_at_file(struct machine *machine, struct packets *packets, int pid, const char *fd)
 {
 	const struct path link = machine_path("/proc/%d/fd/%s", pid, fd);
 	char target[512];
@@ -102,9 +167,12 @@ look_at_file(struct machine *machine, int pid, const char *fd)
 	struct stat st;
 	ssize_t n = readlink(link.s, target, sizeof(target) - 1);
 
-	if (n <= 0 || target[0] != '/')
+	if (n <= 0)
 		return;
 	target[n] = '\0';
+	look_at_socket(machine, packets, pid, target);
+	if (target[0] != '/')
+		return;
 	/* Through the link, to what is open, whatever has its name by now. */
 	if (stat(link.s, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))) {
 		file.is_node = true;
@@ -120,7 +188,7 @@ look_at_file(struct machine *machine, int pid, const char *fd)
 }
 
 static void
-look_at_process(struct machine *machine, int pid)
+look_at_process(struct machine *machine, struct packets *packets, int pid)
 {
 	const struct path dir = machine_path("/proc/%d/fd", pid);
 	char **names;
@@ -130,7 +198,7 @@ look_at_process(struct machine *machine, int pid)
 	if (n < 0 && n != -ENOENT && n != -ESRCH)
 		machine->processes = UNKNOWN;
 	for (int i = 0; i < n; i++)
-		look_at_file(machine, pid, names[i]);
+		look_at_file(machine, packets, pid, names[i]);
 	machine_list_free(names, n);
 }
 
@@ -138,15 +206,22 @@ void
 holders_read(struct machine *machine)
 {
 	const struct path dir = machine_path("/proc");
+	struct packets packets = { 0 };
 	char **names;
 	int n = machine_list(&dir, &names);
 
+	packets_read(&packets);
 	machine->processes = n >= 0 ? YES : UNKNOWN;
 	for (int i = 0; i < n; i++) {
 		const int pid = isdigit((unsigned char)names[i][0]) ? atoi(names[i]) : 0;
 
 		if (pid > 0 && pid != getpid())
-			look_at_process(machine, pid);
+			look_at_process(machine, &packets, pid);
 	}
 	machine_list_free(names, n);
+	/* Whose process may not be looked at, or is in another container. */
+	for (unsigned int i = 0; i < packets.count; i++)
+		if (!packets.list[i].told)
+			add_packet(machine, &packets.list[i], 0);
+	free(packets.list);
 }

@@ -67,6 +67,7 @@ enum use_kind {
 	USE_UPPER,     /* name, detail: the bond, bridge … */
 	USE_ELSEWHERE, /* name: the driver, detail: in which other network namespace its interface
 			  is */
+	USE_PACKET,    /* name: the interface, pid and detail: the process, 0: not seen */
 	USE_RDMA,      /* name */
 	USE_DISPLAY,   /* name */
 	USE_CONSOLE,   /* name */
@@ -89,6 +90,7 @@ struct child {
 	char name[64];
 	char node[128]; /* "/dev/sda"; "": it has none */
 	unsigned int major, minor;
+	unsigned int ifindex;  /* of a network interface */
 	enum answer connected; /* of a display's output */
 };
 

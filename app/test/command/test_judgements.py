@@ -493,6 +493,24 @@ def test_interface_elsewhere(root):
     assert untouched(root, NIC)
 
 
+def test_packet_sockets(root):
+    """suricata, tcpdump, a DHCP client: no address, and yet in use."""
+    real = nic(root, name="nic0")
+    root.write(f"{real}/net/nic0/ifindex", "7\n")
+    nic(root, "0000:06:00.0", group=6, name="nic1")
+    root.write("proc/net/packet", "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n"
+               "000000001 3      3    0003   7     1 0      0      4711\n"
+               "000000002 3      3    0003   0     1 0      0      4712\n"
+               "000000003 3      3    0003   7     1 0      0      4713\n")
+    root.process(77, "suricata", "socket:[4711]", "socket:[4712]")
+    device = one(root)
+    assert finding(device, "in-use") == "bad" and not device["next"]
+    assert "process 77 (suricata) has a packet socket on network interface nic0" in notes(device)
+    assert "a packet socket is on network interface nic0" in notes(device)  # of whom is not seen
+    assert "packet socket" in run("bind", "nic0", root=root, status=1) and untouched(root, NIC)
+    assert finding(one(root, "0000:06:00.0"), "in-use") == "good"
+
+
 def test_rdma(root):
     """Who uses it in the kernel shows nowhere."""
     real = nic(root, name="nic0", driver="irdma")
