@@ -353,6 +353,25 @@ def test_bind_nic_with_an_address(lab):
 
 
 @pytest.mark.one_kernel
+def test_bind_nic_with_an_xdp_program(lab, tmp_path):
+    """It has no address, and passes packets."""
+    source, program = tmp_path / "pass.c", tmp_path / "pass.o"
+    source.write_text('__attribute__((section("xdp"), used)) int pass(void *c) { return 2; }\n'
+                      'char text[] __attribute__((section("license"), used)) = "BSD";\n')
+    subprocess.run(["clang", "-O2", "-target", "bpf", "-c", source, "-o", program], check=True)
+    run("unbind", lab.NIC0)
+    [name] = os.listdir(pci.path(lab.NIC0, "net"))
+    assert "isolated" in run("check", lab.NIC0) and "XDP" not in run("check", lab.NIC0)
+    subprocess.run(["ip", "link", "set", name, "xdpgeneric", "obj", program, "sec", "xdp"],
+                   check=True)
+    text = run("bind", lab.NIC0, status=1)
+    assert f"an XDP program has the packets of network interface {name}" in text
+    assert pci.driver(lab.NIC0) == "igb"
+    subprocess.run(["ip", "link", "set", name, "xdpgeneric", "off"], check=True)
+    run("bind", lab.NIC0)
+
+
+@pytest.mark.one_kernel
 def test_bind_all_or_none(lab):
     """The second device's override goes nowhere, so vfio-pci does not take it."""
     run("unbind", lab.NIC0, lab.NIC1)

@@ -84,6 +84,14 @@ use_text(const struct use *use)
 			      "its driver %s shows no network interface here: it is in another "
 			      "network namespace (a container, a pod), or there is none",
 			      name);
+	case USE_XDP:
+		if (use->is == YES)
+			return append(NULL,
+				      "an XDP program has the packets of network interface %s",
+				      name);
+		return append(NULL,
+			      "whether an XDP program is on network interface %s cannot be told",
+			      name);
 	case USE_PACKET:
 		if (use->pid != 0)
 			return append(NULL,

@@ -67,6 +67,7 @@ enum use_kind {
 	USE_UPPER,     /* name, detail: the bond, bridge … */
 	USE_ELSEWHERE, /* name: the driver, detail: in which other network namespace its interface
 			  is */
+	USE_XDP,       /* name: the interface */
 	USE_PACKET,    /* name: the interface, pid and detail: the process, 0: not seen */
 	USE_RDMA,      /* name */
 	USE_DISPLAY,   /* name */

@@ -19,6 +19,7 @@
 #include "machine/files.h"
 #include "machine/model.h"
 #include "machine/netns.h"
+#include "machine/xdp.h"
 
 struct use *
 use_add(struct device *device, enum use_kind kind, enum answer is, const char *name,
@@ -203,6 +204,16 @@ add_upper(struct device *device, const struct child *interface)
 	machine_list_free(names, n);
 }
 
+/* Another machine's interfaces have other numbers. */
+static void
+add_xdp(struct device *device, const struct child *interface)
+{
+	const enum answer attached = machine_is_saved() ? NO : xdp_is_attached(interface->ifindex);
+
+	if (attached != NO)
+		use_add(device, USE_XDP, attached, interface->name, "");
+}
+
 /* Drivers that make no interface, since a program has the device. */
 static bool
 is_for_programs(const struct device *device)
@@ -280,6 +291,7 @@ use_read(struct device *device)
 		if (is(child, "net")) {
 			add_address(device, child);
 			add_upper(device, child);
+			add_xdp(device, child);
 		}
 		add_other(device, child);
 	}
