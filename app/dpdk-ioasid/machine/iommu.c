@@ -116,15 +116,19 @@ interrupts_read(struct machine *machine)
 			     has_iommufd ? "iommufd" : "vfio_iommu_type1");
 	struct interrupts *interrupts = &machine->interrupts;
 	FILE *f = fopen(path.s, "re");
+	bool yes = false, no = false;
 	char *line = NULL;
 	size_t size = 0;
 
-	while (f != NULL && interrupts->remapped != YES && getline(&line, &size, f) > 0) {
+	while (f != NULL && getline(&line, &size, f) > 0) {
 		const enum answer one = remapped_by(line);
 
-		if (one != UNKNOWN)
-			interrupts->remapped = one;
+		yes = yes || one == YES;
+		no = no || one == NO;
 	}
+	/* Of both kinds: whose the device's will be shows when it has some. */
+	if (yes != no)
+		interrupts->remapped = answer_of(yes);
 	free(line);
 	if (f != NULL)
 		fclose(f);

@@ -248,6 +248,7 @@ def test_header_that_cannot_be_read(root):
     ("IO-APIC    2-edge", False),
     ("ITS-MSI 524288 Edge", True),  # arm64 before Linux 6.11
     ("ITS-PCI-MSIX-0002:00:00.0   1 Edge", True),
+    ("IR-PCI-MSI 1-edge eth1\n 25:  1  PCI-MSI 0-edge", None),  # an IOMMU for some devices only
     ("GICv3  26 Level", None),
     ("IMSIC-PCI-MSIX-0000:01:00.0   0 Edge", None)])
 def test_interrupts(root, chip, remapped):
