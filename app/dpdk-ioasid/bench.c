@@ -15,9 +15,9 @@
 #include <jansson.h>
 
 #include "bench.h"
+#include "binding/driver.h"
 #include "command.h"
-#include "driver.h"
-#include "machine.h"
+#include "judge/judge.h"
 
 #define MAX_SIZES  16
 #define MAX_REPEAT 100
@@ -147,38 +147,45 @@ parse(int key, char *arg, struct argp_state *state)
 /* ---- the device */
 
 static bool
-is_alone(const char *bdf)
+is_named(const struct device *device, const void *bdf)
 {
-	struct ioasid_group_info *group;
+	return strcmp(device->member.bdf, bdf) == 0;
+}
+
+static bool
+is_alone(const struct device *device)
+{
+	const struct group *group = device->group;
 	bool alone = true;
 
-	if (ioasid_group_info_read(machine_devices(), bdf, &group) < 0) {
-		complain(bdf, "%s", ioasid_error());
+	if (group == NULL) {
+		complain(device->member.bdf, "its IOMMU group cannot be read");
 		return false;
 	}
 	for (unsigned int i = 0; i < group->nmembers; i++) {
-		const struct ioasid_member *m = &group->members[i];
-
-		if (m->bridge || strcmp(m->bdf, bdf) == 0)
+		if (!is_other(device, group->members[i]))
 			continue;
-		complain(bdf, "shares its IOMMU group %u with %s: take one that is alone",
-			 group->number, m->bdf);
+		complain(device->member.bdf,
+			 "shares its IOMMU group %u with %s: take one that is alone", group->number,
+			 group->members[i]->member.bdf);
 		alone = false;
 	}
-	ioasid_group_info_free(group);
 	return alone;
 }
 
 static bool
 is_fit(const char *bdf)
 {
-	char driver[IOASID_DRIVER_SIZE];
+	struct machine *machine = machine_read(is_named, bdf);
+	const struct device *device = machine_device(machine, bdf);
+	bool fit = false;
 
-	driver_read(bdf, driver, sizeof(driver));
-	if (strcmp(driver, VFIO_PCI) == 0)
-		return is_alone(bdf);
-	complain(bdf, "is not on " VFIO_PCI ": dpdk-ioasid bind %s", bdf);
-	return false;
+	if (device == NULL || !ioasid_is_on_vfio(&device->member))
+		complain(bdf, "is not on " VFIO_PCI ": dpdk-ioasid bind %s", bdf);
+	else
+		fit = is_alone(device);
+	machine_free(machine);
+	return fit;
 }
 
 /* ---- measuring */

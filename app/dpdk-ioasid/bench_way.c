@@ -15,7 +15,7 @@
 
 #include "bench.h"
 #include "command.h"
-#include "machine.h"
+#include "machine/files.h"
 
 const struct bench_way bench_ways[] = {
 	{ "type1_page", "container, a call a page (DPDK 23.07 and later)", true, false, false },

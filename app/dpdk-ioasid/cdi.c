@@ -6,6 +6,8 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,20 +17,24 @@
 #include <jansson.h>
 
 #include "command.h"
-#include "machine.h"
+#include "judge/judge.h"
 #include "plugin.h"
-#include "yaml_write.h"
+#include "view/yaml_write.h"
 
 /* The first in which the name of a device may begin with a digit. */
 #define CDI_VERSION "0.5.0"
 #define CDI_KIND    "dpdk-ioasid/pci"
-#define HUGEPAGES   "/dev/hugepages"
+/* Empty after each boot, as the numbers of device nodes are new then. */
+#define CDI_DIR "/run/cdi"
+/* Where other specifications stay. */
+#define CDI_KEPT "/etc/cdi"
 
 struct cdi {
 	struct bdfs bdfs;
 	bool insecure;
 	bool json;
 	const char *output;
+	struct machine *machine;
 };
 
 enum { KEY_INSECURE = 256 };
@@ -37,21 +43,21 @@ static const struct argp_option options[] = {
 	{ "allow-insecure-vfio", KEY_INSECURE, NULL, 0,
 	  "Although others of the devices' IOMMU groups could reach the containers' memory", 0 },
 	{ "json", 'j', NULL, 0, "Write JSON, not YAML", 0 },
-	{ "output", 'o', "FILE", 0, "Write to FILE, such as /etc/cdi/dpdk-ioasid.yaml", 0 },
+	{ "output", 'o', "FILE", 0, "Write to FILE, such as " CDI_DIR "/dpdk-ioasid.yaml", 0 },
 	{ 0 },
 };
 
 static const char doc[] =
 	"Write a Container Device Interface specification by which containers get /dev/iommu, the "
-	"plugin, hugepages, and exactly the device nodes that the named devices need: their own "
-	"and "
-	"those of the named others in their IOMMU groups. All must be bound to vfio-pci. A device "
-	"whose group has others that are not named is refused."
-	"\vThen for example: podman run --device " CDI_KIND "=0000:01:00.0 ... The names of device "
-	"nodes change when devices are bound anew: write it again then, as after a boot.\n\n"
+	"plugin, and exactly the device nodes that the named devices need: their own and those of "
+	"the named others in their IOMMU groups. All must be bound to vfio-pci. A device that is "
+	"not isolated, together with the others that are named, is refused. Memory is each "
+	"container's own business: --in-memory, or a hugetlbfs that no other container has."
+	"\vThen for example: podman run --device " CDI_KIND
+	"=0000:01:00.0 ... The names of device nodes change when devices are bound anew: write it "
+	"again then, as after a boot.\n\n"
 	"Exit status: 0 if it was written; 1 if a device was refused or cannot be used, or the "
-	"file "
-	"not be written; 2 if the arguments are wrong or there is no such device.";
+	"file not be written; 2 if the arguments are wrong or there is no such device.";
 
 static error_t
 parse(int key, char *arg, struct argp_state *state)
@@ -81,44 +87,48 @@ parse(int key, char *arg, struct argp_state *state)
 
 /* Refusals */
 
-/* The endpoints of a group that are not named, and so not joined. */
 static bool
-is_left_out(const struct cdi *cdi, const struct ioasid_member *m)
+is_named(const struct device *device, const void *arg)
 {
-	return !m->bridge && !bdfs_has(&cdi->bdfs, m->bdf);
+	const struct cdi *cdi = arg;
+
+	return bdfs_has(&cdi->bdfs, device->member.bdf);
 }
 
 static bool
-check_group(const struct cdi *cdi, const struct ioasid_group_info *group, const char *bdf)
+check_cdev(const struct device *device)
 {
-	bool complete = true;
+	const char *bdf = device->member.bdf;
 
-	for (unsigned int i = 0; i < group->nmembers; i++) {
-		const struct ioasid_member *m = &group->members[i];
-
-		if (!is_left_out(cdi, m))
-			continue;
-		complete = false;
-		complain(bdf,
-			 "%s: %s of its IOMMU group %u is not named and could reach the memory "
-			 "of a container",
-			 cdi->insecure ? "at risk" : "refused", m->bdf, group->number);
-	}
-	if (!complete && !cdi->insecure)
-		complain(bdf, "name the others too, or accept the risk by " INSECURE_OPTION);
-	return complete || cdi->insecure;
-}
-
-static bool
-check_cdev(const char *bdf)
-{
-	if (ioasid_is_vfio(machine_devices(), bdf) == 1)
+	if (device->cdev.there == YES)
 		return true;
-	complain(bdf,
-		 "has no VFIO device node: dpdk-ioasid bind %s, on a kernel with "
-		 "CONFIG_VFIO_DEVICE_CDEV",
-		 bdf);
+	if (ioasid_is_on_vfio(&device->member))
+		complain(bdf, "has no VFIO device node: that needs a kernel with "
+			      "CONFIG_VFIO_DEVICE_CDEV");
+	else
+		complain(bdf,
+			 "has no VFIO device node: dpdk-ioasid bind %s, on a kernel with "
+			 "CONFIG_VFIO_DEVICE_CDEV",
+			 bdf);
 	return false;
+}
+
+/* All that keeps it from being isolated; the risk may be accepted, what cannot be may not. */
+static bool
+check_isolation(const struct cdi *cdi, const struct device *device)
+{
+	struct opinion *opinion = judge(cdi->machine, device, &cdi->bdfs);
+	const bool accepted = cdi->insecure && opinion->verdict != VERDICT_CANNOT;
+	const bool good = opinion->verdict <= VERDICT_COMPLETE;
+
+	if (!good)
+		complain(device->member.bdf, "%s: %s: %s", accepted ? "at risk" : "refused",
+			 verdict_name(opinion->verdict), opinion->reason);
+	if (!good && !accepted && opinion->verdict != VERDICT_CANNOT)
+		complain(device->member.bdf,
+			 "put that right, or accept the risk by " INSECURE_OPTION);
+	opinion_free(opinion);
+	return good || accepted;
 }
 
 /* The specification */
@@ -129,41 +139,35 @@ device_node(const char *path)
 	return json_pack("{s:s, s:s}", "path", path, "permissions", "rw");
 }
 
+/* In the order of addresses, whatever the nodes are called. */
 static json_t *
-member_nodes(const struct cdi *cdi, const struct ioasid_group_info *group)
+member_nodes(const struct cdi *cdi, const struct group *group)
 {
 	json_t *nodes = json_array();
 
 	for (unsigned int i = 0; i < group->nmembers; i++) {
-		const struct ioasid_member *m = &group->members[i];
-		char path[sizeof("/dev/vfio/devices/") + IOASID_CDEV_SIZE];
+		const struct device *m = group->members[i];
 
-		if (m->bridge || !bdfs_has(&cdi->bdfs, m->bdf))
-			continue;
-		snprintf(path, sizeof(path), "/dev/vfio/devices/%s", m->cdev);
-		json_array_append_new(nodes, device_node(path));
+		if (bdfs_has(&cdi->bdfs, m->member.bdf) && m->cdev.there == YES)
+			json_array_append_new(nodes, device_node(m->cdev.path));
 	}
 	return nodes;
 }
 
 /* A device with the nodes of its group; NULL: refused. */
 static json_t *
-device(const struct cdi *cdi, const char *bdf)
+describe(const struct cdi *cdi, const char *bdf)
 {
-	struct ioasid_group_info *group;
-	json_t *result = NULL;
+	const struct device *device = machine_device(cdi->machine, bdf);
 
-	if (!check_cdev(bdf))
-		return NULL;
-	if (ioasid_group_info_read(machine_devices(), bdf, &group) < 0) {
-		complain(bdf, "%s", ioasid_error());
+	if (device == NULL) {
+		complain(bdf, "has gone");
 		return NULL;
 	}
-	if (check_group(cdi, group, bdf))
-		result = json_pack("{s:s, s:{s:o}}", "name", bdf, "containerEdits", "deviceNodes",
-				   member_nodes(cdi, group));
-	ioasid_group_info_free(group);
-	return result;
+	if (!check_cdev(device) || !check_isolation(cdi, device) || device->group == NULL)
+		return NULL;
+	return json_pack("{s:s, s:{s:o}}", "name", bdf, "containerEdits", "deviceNodes",
+			 member_nodes(cdi, device->group));
 }
 
 static json_t *
@@ -173,7 +177,7 @@ devices(const struct cdi *cdi)
 	bool all = true;
 
 	for (unsigned int i = 0; i < cdi->bdfs.count; i++) {
-		json_t *one = device(cdi, cdi->bdfs.bdf[i]);
+		json_t *one = describe(cdi, cdi->bdfs.bdf[i]);
 
 		all = all && one != NULL;
 		if (one != NULL)
@@ -209,16 +213,20 @@ common_edits(const struct cdi *cdi)
 {
 	struct plugin plugin;
 
+	if (cdi->machine->iommufd.node.there != YES) {
+		fprintf(stderr,
+			"dpdk-ioasid: there is no /dev/iommu that a container could be given\n");
+		return NULL;
+	}
 	if (plugin_find(NULL, &plugin) < 0) {
 		fprintf(stderr,
-			"dpdk-ioasid: the plugin " PLUGIN_NAME " is not in %s: install it, or "
-			"name it by " PLUGIN_ENV "\n",
+			"dpdk-ioasid: the plugin " PLUGIN_NAME
+			" is not in %s: install it, or name it by " PLUGIN_ENV "\n",
 			plugin.path);
 		return NULL;
 	}
-	return json_pack("{s:o, s:[o], s:[o,o]}", "env", environment(cdi, &plugin), "deviceNodes",
-			 device_node("/dev/iommu"), "mounts", mount_of(plugin.path, "ro"),
-			 mount_of(HUGEPAGES, "rw"));
+	return json_pack("{s:o, s:[o], s:[o]}", "env", environment(cdi, &plugin), "deviceNodes",
+			 device_node("/dev/iommu"), "mounts", mount_of(plugin.path, "ro"));
 }
 
 static json_t *
@@ -244,20 +252,27 @@ write_to(FILE *f, const json_t *spec, bool json)
 	return 0;
 }
 
-/* A run-time may read the file at any time: it is put in place whole. */
+/*
+ * A run-time may read the file at any time: it is put in place whole, by a file of a name that
+ * nobody can foresee and no run-time reads (mkstemp(3) follows no link). Run-times of users
+ * without root read it, too.
+ */
 static int
 write_file(const char *path, const json_t *spec, bool json)
 {
 	char new[PATH_MAX];
+	int fd, err;
 	FILE *f;
-	int err;
 
-	if (snprintf(new, sizeof(new), "%s.new", path) >= (int)sizeof(new))
+	if (snprintf(new, sizeof(new), "%s.XXXXXX", path) >= (int)sizeof(new))
 		return -ENAMETOOLONG;
-	f = fopen(new, "we");
+	fd = mkostemp(new, O_CLOEXEC);
+	f = fd >= 0 ? fdopen(fd, "w") : NULL;
 	if (f == NULL)
 		return -errno;
 	err = write_to(f, spec, json);
+	if (err == 0 && (fchmod(fd, 0644) < 0 || fflush(f) != 0 || fsync(fd) < 0))
+		err = -errno;
 	if (fclose(f) != 0 && err == 0)
 		err = -errno;
 	if (err == 0 && rename(new, path) < 0)
@@ -267,6 +282,20 @@ write_file(const char *path, const json_t *spec, bool json)
 	return err;
 }
 
+/* Numbers of nodes do not outlive a boot: then they would be another device's. */
+static bool
+is_kept(const char *path)
+{
+	char copy[PATH_MAX], dir[PATH_MAX];
+	const size_t n = strlen(CDI_KEPT);
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	/* What is not there is taken by its name. */
+	if (realpath(dirname(copy), dir) == NULL)
+		snprintf(dir, sizeof(dir), "%s", copy);
+	return strncmp(dir, CDI_KEPT, n) == 0 && (dir[n] == '\0' || dir[n] == '/');
+}
+
 static int
 write_spec(const struct cdi *cdi, const json_t *spec)
 {
@@ -274,6 +303,13 @@ write_spec(const struct cdi *cdi, const json_t *spec)
 
 	if (cdi->output == NULL)
 		return write_to(stdout, spec, cdi->json) < 0 ? STATUS_NO : STATUS_OK;
+	if (is_kept(cdi->output)) {
+		fprintf(stderr,
+			"dpdk-ioasid: %s would outlive a boot, and the numbers of device nodes do "
+			"not: write to " CDI_DIR ", which container run-times read, too\n",
+			cdi->output);
+		return STATUS_NO;
+	}
 	err = write_file(cdi->output, spec, cdi->json);
 	if (err < 0)
 		fprintf(stderr, "dpdk-ioasid: %s: %s\n", cdi->output, strerror(-err));
@@ -283,16 +319,18 @@ write_spec(const struct cdi *cdi, const json_t *spec)
 int
 command_cdi(int argc, char **argv)
 {
-	const struct argp argp = { options, parse, "BDF...", doc, NULL, NULL, NULL };
+	const struct argp argp = { options, parse, "DEVICE...", doc, NULL, NULL, NULL };
 	struct cdi cdi = { 0 };
 	int status = STATUS_NO;
 	json_t *spec;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &cdi);
+	cdi.machine = machine_read(is_named, &cdi);
 	spec = specification(&cdi);
 	if (spec != NULL)
 		status = write_spec(&cdi, spec);
 	json_decref(spec);
+	machine_free(cdi.machine);
 	bdfs_free(&cdi.bdfs);
 	return status;
 }

@@ -2,19 +2,12 @@
 
 /* dpdk-ioasid check: how devices are isolated, as far as user space can see it. */
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "check.h"
 #include "command.h"
-#include "machine.h"
-#include "pci.h"
-
-#define CLASS_NETWORK     0x02
-#define CLASS_ENCRYPTION  0x10
-#define CLASS_ACCELERATOR 0x12
+#include "judge/judge.h"
+#include "machine/files.h"
+#include "view/view.h"
 
 struct check {
 	struct bdfs bdfs;
@@ -30,15 +23,16 @@ static const struct argp_option options[] = {
 
 static const char doc[] =
 	"Show how devices are isolated from each other, who else could reach the memory of a "
-	"program that uses them, and what to type next. Without a BDF: network, encryption and "
-	"accelerator devices, and all that are bound to vfio-pci. Needs neither root nor an IOMMU "
-	"nor DPDK; what only root can see (ACS, other users' processes) is told as unknown or not "
-	"at all."
-	"\vThe verdicts: isolated: alone in its IOMMU group; shared: others in the group, which "
-	"must "
-	"be named too; cannot: no program can have it, for the reason given.\n\n"
-	"Exit status: 0 if every BDF given is isolated, or none was given; 1 if one is not; 2 if "
-	"the arguments are wrong or there is no such device.";
+	"program that uses them, and what to type next. A DEVICE is a PCI address or the name of a "
+	"network interface; several are judged together. Without one: all that DPDK has drivers "
+	"for, and those on VFIO. Needs neither root nor an IOMMU nor DPDK; what only root can see "
+	"is told as unknown."
+	"\vThe verdicts: isolated: alone in its IOMMU group; complete: all of its group were "
+	"given; shared: others of the group must be named too; exposed: others can reach it past "
+	"the IOMMU; unknown: what must be known cannot be read; cannot: no program can or should "
+	"have it, for the reason given.\n\n"
+	"Exit status: 0 if every DEVICE given is isolated or complete, or none was given; 1 if one "
+	"is not; 2 if the arguments are wrong or there is no such device.";
 
 static error_t
 parse(int key, char *arg, struct argp_state *state)
@@ -61,91 +55,72 @@ parse(int key, char *arg, struct argp_state *state)
 }
 
 static bool
-is_of_interest(const struct check *check, const char *bdf)
+is_of_interest(const struct device *device, const void *arg)
 {
-	struct ioasid_member m;
+	const struct check *check = arg;
 
 	if (check->bdfs.count > 0)
-		return bdfs_has(&check->bdfs, bdf);
-	pci_read(bdf, &m);
-	if (m.bridge)
+		return bdfs_has(&check->bdfs, device->member.bdf);
+	if (ioasid_is_exempt(&device->member))
 		return false;
-	switch (m.class_code >> 16) {
-	case CLASS_NETWORK:
-	case CLASS_ENCRYPTION:
-	case CLASS_ACCELERATOR:
-		return true;
-	default:
-		return check->all || ioasid_is_vfio(machine_devices(), bdf) != 0;
-	}
+	return check->all || device->pmd.has == YES || ioasid_is_on_vfio(&device->member);
 }
 
-static json_t *
-check_devices(const struct check *check, const json_t *machine)
+static struct report
+examine(const struct check *check)
 {
-	json_t *devices = json_array();
-	char **bdfs;
-	int n = pci_list(&bdfs);
+	struct report report = { .machine = machine_read(is_of_interest, check) };
 
-	for (int i = 0; i < n; i++) {
-		if (bdfs[i] != NULL && is_of_interest(check, bdfs[i])) {
-			json_t *device = check_device(bdfs[i]);
+	for (unsigned int i = 0; i < report.machine->ndevices; i++) {
+		const struct device *device = &report.machine->devices[i];
 
-			check_judge(machine, device);
-			json_array_append_new(devices, device);
-		}
-		free(bdfs[i]);
+		if (!is_of_interest(device, check))
+			continue;
+		report.opinions =
+			list_grow(report.opinions, report.count, sizeof(*report.opinions));
+		report.opinions[report.count++] = judge(report.machine, device, &check->bdfs);
 	}
-	if (n >= 0)
-		free(bdfs);
-	return devices;
-}
-
-static bool
-all_isolated(const json_t *devices)
-{
-	json_t *device;
-	size_t i;
-
-	json_array_foreach(devices, i, device)
-		if (strcmp(get_text(device, "verdict"), "isolated") != 0)
-			return false;
-	return true;
+	return report;
 }
 
 static void
-print_text(const json_t *machine, const json_t *devices)
+report_free(struct report *report)
 {
-	json_t *device;
-	size_t i;
+	for (unsigned int i = 0; i < report->count; i++)
+		opinion_free(report->opinions[i]);
+	free(report->opinions);
+	machine_free(report->machine);
+}
 
-	check_print_machine(machine);
-	json_array_foreach(devices, i, device)
-		check_print_device(device);
-	if (json_array_size(devices) == 0)
-		puts("\nno devices of the kind: name them, or see --all");
+/* A device that went away meanwhile is no good answer. */
+static bool
+is_good(const struct check *check, const struct report *report)
+{
+	for (unsigned int i = 0; i < report->count; i++)
+		if (report->opinions[i]->verdict > VERDICT_COMPLETE)
+			return false;
+	return report->count == check->bdfs.count;
 }
 
 int
 command_check(int argc, char **argv)
 {
-	const struct argp argp = { options, parse, "[BDF...]", doc, NULL, NULL, NULL };
+	const struct argp argp = { options, parse, "[DEVICE...]", doc, NULL, NULL, NULL };
 	struct check check = { 0 };
-	json_t *result, *machine, *devices;
+	struct report report;
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &check);
-	machine = check_machine();
-	devices = check_devices(&check, machine);
-	result = json_pack("{s:o, s:o}", "machine", machine, "devices", devices);
-	if (check.json) {
-		json_dumpf(result, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else {
-		print_text(machine, devices);
-	}
-	status = check.bdfs.count == 0 || all_isolated(devices) ? STATUS_OK : STATUS_NO;
-	json_decref(result);
+	report = examine(&check);
+	if (check.json)
+		view_json(&report);
+	else
+		view_text(&report);
+	if (check.bdfs.count == 0)
+		status = report.machine->devices_known != UNKNOWN ? STATUS_OK : STATUS_NO;
+	else
+		status = is_good(&check, &report) ? STATUS_OK : STATUS_NO;
+	report_free(&report);
 	bdfs_free(&check.bdfs);
 	return status;
 }

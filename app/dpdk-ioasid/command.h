@@ -37,8 +37,8 @@ struct bdfs {
 };
 
 /*
- * Add the device that an argument names. One that is not there ends the program by
- * argp_failure(); one that is named twice is one.
+ * Add the device that an argument names, by its address or as a network interface. One that is not
+ * there ends the program by argp_failure(); one that is named twice is one.
  */
 void bdfs_add(struct bdfs *bdfs, const char *arg, struct argp_state *state);
 /* Without these checks. */

@@ -5,11 +5,17 @@
 
 _dpdk_ioasid_plugin_options=(--allow-insecure-vfio --ioasid-dev --ioasid-mode)
 
+# By address, or by the network interface.
 _dpdk_ioasid_devices() {
 	local device
 
 	for device in /sys/bus/pci/devices/*; do
 		echo "${device##*/}"
+	done
+	for device in /sys/class/net/*; do
+		if [[ $(readlink "$device") == */pci*:*/net/* ]]; then
+			echo "${device##*/}"
+		fi
 	done
 }
 
@@ -96,7 +102,7 @@ _dpdk_ioasid() {
 	case ${COMP_WORDS[1]} in
 	run) _dpdk_ioasid_run "$current"; return ;;
 	check) options="--all --json --help" ;;
-	bind | unbind) options="--force --help" ;;
+	bind | unbind) options="--force --dry-run --help" ;;
 	bench) options="--size --page-size --repeat --json --svg --help" ;;
 	cdi) options="--allow-insecure-vfio --json --output --help" ;;
 	dts-tree) options="--stock ${_dpdk_ioasid_plugin_options[*]} --help" ;;

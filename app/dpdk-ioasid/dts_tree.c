@@ -13,7 +13,7 @@
 
 #include "application.h"
 #include "command.h"
-#include "dpdk.h"
+#include "machine/dpdk.h"
 #include "plugin_options.h"
 #include "shim_tree.h"
 #include "subprocess.h"

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "command.h"
-#include "pci.h"
 
 static const struct subcommand {
 	const char *name;
@@ -50,7 +49,6 @@ call(const struct subcommand *sub, int argc, char **argv)
 	/* argp has 64 of its own; `run` has another. */
 	argp_err_exit_status = STATUS_USAGE;
 	status = sub->call(argc, argv);
-	pci_close();
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		perror("dpdk-ioasid: cannot write the output");
 		return STATUS_NO;

@@ -740,6 +740,8 @@ on_vfio_by_cdev_or_by_name(void **state)
 		{ { .driver = "vfio-pci" }, true },
 		{ { .driver = "vfio-fsl-mc" }, true },
 		{ { .driver = "mlx5_vfio_pci", .cdev = "vfio3" }, true },
+		{ { .driver = "mlx5_vfio_pci" }, true },
+		{ { .driver = "nvgrace-gpu-vfio-pci" }, true },
 		{ { .driver = "" }, false },
 		{ { .driver = "igb" }, false },
 		{ { .driver = "pci-stub" }, false },

@@ -206,7 +206,8 @@ def cppcheck():
             "--enable=warning,performance,portability", "--inline-suppr",
             "-D__x86_64__", "-D__linux__", "-D__GNUC__=12", "-D__STDC__",
             f"--include=/usr/include/{multiarch.strip()}/dpdk/rte_config.h",
-            "-Ilib/ioasid", "-Idrivers/iommu/ioasid", "-Ibuild/test-gcc/drivers/iommu/ioasid",
+            "-Ilib/ioasid", "-Idrivers/iommu/ioasid", "-Iapp/dpdk-ioasid",
+            "-Ibuild/test-gcc/drivers/iommu/ioasid", "-Ibuild/test-gcc/app/dpdk-ioasid",
             '-DLIBDIR="lib"', '-DVERSION="0"', "-UPCI_NONRET", "-I/usr/include",
             f"-I/usr/include/{multiarch.strip()}", *dpdk.split(), "lib", "drivers",
             "app/dpdk-ioasid"]

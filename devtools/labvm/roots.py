@@ -15,8 +15,8 @@ SUITES = {"24.11": "trixie", "25.11": "forky"}
 
 PACKAGES = """
     build-essential meson ninja-build pkg-config libdpdk-dev libnuma-dev libbsd-dev libcmocka-dev
-    libudev-dev libelf-dev libjansson-dev libpci-dev libyaml-dev
-    python3 python3-pyelftools python3-pytest dpdk dpdk-dev
+    libudev-dev libelf-dev libjansson-dev libmount-dev libpci-dev libyaml-dev
+    python3 python3-jsonschema python3-pyelftools python3-pytest dpdk dpdk-dev
     iproute2 kmod pciutils procps strace
 """.split()
 

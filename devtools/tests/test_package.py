@@ -68,12 +68,28 @@ def test_package(lab, all_drivers):
         check_installed()
         check_run(lab)
         check_d(lab)
+        # As udev does it.
+        os.chown("/dev/iommu", 0, grp.getgrnam("vfio").gr_gid)
     finally:
         shutil.rmtree("/run/dpdk", ignore_errors=True)
         dpkg("-P", *NAMES)
     after = state()
+    # Else it would be that of whoever gets the number next.
+    assert os.stat("/dev/iommu").st_gid == 0
     assert after[0] == before[0]
     assert after[1] == before[1]
+
+
+def test_package_leaves_a_group_that_was_there(lab):
+    if not PACKAGES:
+        pytest.skip("no package was built: devtools/test builds one")
+    subprocess.run(["groupadd", "--system", "vfio"], check=True)
+    try:
+        dpkg("-i", *glob.glob(f"{PACKAGES}/dpdk-ioasid_*.deb"))
+        dpkg("-P", "dpdk-ioasid")
+        assert grp.getgrnam("vfio")
+    finally:
+        subprocess.run(["groupdel", "vfio"], check=True)
 
 
 def check_installed():

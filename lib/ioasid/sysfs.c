@@ -492,11 +492,21 @@ ioasid_is_exempt(const struct ioasid_member *m)
 	return m->bridge || m->host_bridge;
 }
 
+static bool
+ends_in(const char *text, const char *end)
+{
+	const size_t length = strlen(text), n = strlen(end);
+
+	return length >= n && strcmp(text + length - n, end) == 0;
+}
+
+/* vfio-pci, vfio-platform; mlx5_vfio_pci, hisi_acc_vfio_pci, nvgrace-gpu-vfio-pci. */
 bool
 ioasid_is_on_vfio(const struct ioasid_member *m)
 {
 	/* Kernels before 6.1 show no vfio-dev/ for a device: look at the driver's name, too. */
-	return m->cdev[0] != '\0' || strncmp(m->driver, "vfio", 4) == 0;
+	return m->cdev[0] != '\0' || strncmp(m->driver, "vfio-", 5) == 0 ||
+	       ends_in(m->driver, "_vfio_pci") || ends_in(m->driver, "-vfio-pci");
 }
 
 /* ---- devices */

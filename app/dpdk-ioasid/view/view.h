@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#ifndef VIEW_H
+#define VIEW_H
+
+/* What `check` found, as text and as JSON: two views of the same. */
+
+#include "judge/judge.h"
+
+struct report {
+	struct machine *machine;
+	unsigned int count;
+	struct opinion **opinions;
+};
+
+void view_text(const struct report *report);
+/* doc/guides/check.schema.json describes it. */
+void view_json(const struct report *report);
+
+#endif /* VIEW_H */
