@@ -23,12 +23,19 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PLUGIN = "drivers/iommu/ioasid/librte_iommu_ioasid.so"
+ARCHIVE = "drivers/iommu/ioasid/librte_iommu_ioasid.a"
 # The lab finds the plugin at the same path in the guest: it must lie in the checkout.
 BUILDS = {
     "build/test-gcc": ({"CC": "gcc"}, []),
+    # As packages of Ubuntu and Fedora are built; and a compiler of several words.
+    "build/test-lto": ({"CC": "ccache gcc -m64", "CFLAGS": "-flto=auto -ffat-lto-objects",
+                        "LDFLAGS": "-flto=auto -Wl,-Bsymbolic-functions"},
+                       ["-Ddocs=disabled"]),
     "build/test-asan": ({"CC": "clang"}, ["-Db_sanitize=address,undefined", "-Db_lundef=false",
                                           "-Ddocs=disabled"]),
 }
+# Without sanitizers, as they are installed.
+PLAIN = ("build/test-gcc", "build/test-lto")
 BOOT_TIMEOUT = 2400
 # The directory with the Debian packages, once they are built.
 PACKAGES = []
@@ -180,7 +187,9 @@ def checks(count, _):
         ("guides, html", *guides("html")),
         ("guides, man", *guides("man")),
         ("exported symbols", "devtools/checks/exports", plugin),
-        ("installation", "devtools/checks/install", "build/test-gcc"),
+        *(("installation", "devtools/checks/install", build) for build in PLAIN),
+        *(("static library", "devtools/checks/archive", os.path.join(build, ARCHIVE))
+          for build in PLAIN),
         ("format", "clang-format", "--dry-run", "--Werror", *sources()),
         ("counting DTS's results", "devtools/dtslab/selftest"),
         ("messages in the guides", "devtools/checks/messages"),
