@@ -12,11 +12,12 @@ import time
 
 import pytest
 
+import nodes
 import pci
 import plugin
 from testpmd import NOT_STARTED, Testpmd, allow
 
-pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
+pytestmark = [pytest.mark.usefixtures("no_faults", "no_leftovers"), pytest.mark.every_dpdk]
 
 RUNTIME = "/var/run/dpdk/rte/"
 TWO_QUEUES = ["--rxq=2", "--txq=2", "--num-procs=2"]
@@ -208,11 +209,14 @@ def dumps(lab, testpmd, path):
 
 
 def stock_gets_nothing(lab, testpmd):
+    """A primary by -d on a librte_eal that registers its own answer where nobody sees it has
+    nothing to say but EAL's words."""
     result = proc_info(lab, env=plugin.environment(preload=False))
     assert result.returncode != 0
-    testpmd.wait_for("a secondary process (")
+    direct = plugin.eal_calls_itself_directly()
+    testpmd.wait_for("EAL: Cannot open /dev/vfio/" if direct else "a secondary process (")
     testpmd.forwarded(1000)
-    assert testpmd.output.count("runs without dpdk-ioasid") == 1
+    assert testpmd.output.count("runs without dpdk-ioasid") == (not direct)
 
 
 # ---- hostile messages
@@ -243,19 +247,19 @@ def envelope(parameters, length=None, descriptors=0, name=b"ioasid_mp", kind=REQ
                        parameters.ljust(PARAMETERS, b"\xee"))
 
 
-def parameters(bdf, request=DEVICE, version=1, rest=bytes(16)):
+def parameters(bdf, request=DEVICE, version=2, rest=bytes(20)):
     return struct.pack("=II32s", version, request, bdf) + rest
 
 
 def result(reply):
     kind, _, length, descriptors, text = struct.unpack(f"=i{NAME}sii{PARAMETERS}s", reply)
-    assert kind == REPLY and length == 56
+    assert kind == REPLY and length == 60
     return struct.unpack_from("=i", text, 40)[0], descriptors
 
 
 WRONG = {
     "short": envelope(parameters(b"0000:01:00.0")[:-1]),
-    "version": envelope(parameters(b"0000:01:00.0", version=2)),
+    "version": envelope(parameters(b"0000:01:00.0", version=1)),
     "no such device": envelope(parameters(b"0000:7f:00.0")),
     "descriptors that are not there": envelope(parameters(b"0000:01:00.0"), descriptors=8),
 }
@@ -299,6 +303,39 @@ def test_tools(lab, tmp_path):
         dumps(lab, testpmd, tmp_path)
         stock_gets_nothing(lab, testpmd)
         hostile_messages(lab, testpmd)
+        testpmd.quit()
+
+
+def in_another_container(lab, env=None):
+    """A sidecar: processes and nodes of its own, and no option."""
+    result = run("unshare", "-p", "-f", "--mount-proc", "dpdk-proc-info", *both(lab), "--",
+                 "-p", "0x3", "--stats", env=env)
+    assert result.returncode == 0
+    assert len(re.findall(r"^  RX-packets: +\d+", result.stdout, re.M)) == 2
+    return result.stderr
+
+
+@pytest.mark.one_kernel
+def test_secondary_without_nodes(lab):
+    """It asks the primary who does the work, and not what it can see itself."""
+    with alone(lab, app=NOT_STARTED) as testpmd:
+        testpmd.started()
+        with nodes.away():
+            errors = in_another_container(lab)
+        assert "IOASID" not in errors
+        errors = in_another_container(
+            lab, env=plugin.environment(more={"DPDK_IOASID_OPTS": "--ioasid-mode=container"}))
+        assert "--ioasid-mode is not used here: the primary process decides" in errors
+        assert "runs without" not in testpmd.quit()
+
+
+@pytest.mark.one_kernel
+def test_secondary_of_a_primary_in_container_mode(lab):
+    """The nodes are there, and the primary does not use them."""
+    with alone(lab, "--ioasid-mode=container", app=NOT_STARTED) as testpmd:
+        testpmd.started()
+        errors = in_another_container(lab)
+        assert "as in the primary process: EAL's own VFIO groups and containers" in errors
         testpmd.quit()
 
 

@@ -20,17 +20,15 @@
 #include "caller.h"
 #include "container.h"
 #include "device.h"
-#include "explicit_set.h"
 #include "export.h"
-#include "interpose.h"
 #include "log.h"
 #include "memory.h"
 #include "multiprocess.h"
 #include "noiommu.h"
 #include "options.h"
 #include "space.h"
+#include "start.h"
 #include "stock.h"
-#include "telemetry.h"
 
 /* In rte_vfio.h since 24.03: defined for all, for applications built against either. */
 int rte_vfio_get_device_info(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
@@ -48,6 +46,13 @@ static int
 result(int ret)
 {
 	return ret < 0 ? fail(ret) : ret;
+}
+
+/* Whichever entry is reached first starts the plugin: 0, or -1 and rte_errno. */
+static int
+started(void)
+{
+	return result(start());
 }
 
 /* Open /dev/ioasid if it is not open yet: 0, or -1 and rte_errno. */
@@ -140,9 +145,12 @@ EXPORT int
 rte_vfio_setup_device(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
 		      struct vfio_device_info *device_info)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock;
 	int ret;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_in_charge();
 	if (stock != NULL)
 		return setup_by_stock(stock, sysfs_base, dev_addr, vfio_dev_fd, device_info);
 	if (!ioasid_is_vfio(sysfs_base, dev_addr)) {
@@ -163,9 +171,12 @@ rte_vfio_setup_device(const char *sysfs_base, const char *dev_addr, int *vfio_de
 EXPORT int
 rte_vfio_release_device(const char *sysfs_base, const char *dev_addr, int fd)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock;
 	int ret;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_in_charge();
 	if (stock != NULL)
 		return stock->release_device(sysfs_base, dev_addr, fd);
 	ret = release(dev_addr, fd);
@@ -180,9 +191,12 @@ EXPORT int
 rte_vfio_get_device_info(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
 			 struct vfio_device_info *device_info)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock;
 	int ret;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_in_charge();
 	if (stock != NULL && stock->get_device_info != NULL)
 		return stock->get_device_info(sysfs_base, dev_addr, vfio_dev_fd, device_info);
 	if (*vfio_dev_fd == -1)
@@ -195,39 +209,22 @@ EXPORT int
 rte_vfio_enable(const char *modname)
 {
 	const struct stock *stock;
-	int ret;
 
-	/* All plugins are loaded now, also those that come after us. */
-	if (interpose_loaded() < 0)
-		return fail(ENOTSUP);
-	if (options_env() < 0)
-		return fail(EINVAL);
-	explicit_set_init();
-	telemetry_start();
+	if (started() < 0)
+		return -1;
 	stock = stock_in_charge();
-	if (stock != NULL)
-		return stock->enable(modname);
-	ret = multiprocess_start();
-	if (ret < 0)
-		return fail(ret);
-	if (is_secondary())
-		return 0;
-	device_follow_events();
-	/*
-	 * Not an error yet: a program without VFIO devices needs none of this. When one
-	 * is set up, the same failure is told as an error.
-	 */
-	if (space_open() < 0)
-		IOASID_LOG(DEBUG, "%s", ioasid_error());
-	return 0;
+	return stock != NULL ? stock->enable(modname) : 0;
 }
 
 EXPORT int
 rte_vfio_is_enabled(const char *modname)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock;
 	char path[128];
 
+	/* A failure is told by what sets a device up: "no" would pass over the devices. */
+	(void)start();
+	stock = stock_in_charge();
 	if (stock != NULL)
 		return stock->is_enabled(modname);
 	/*
@@ -241,8 +238,10 @@ rte_vfio_is_enabled(const char *modname)
 EXPORT int
 rte_vfio_noiommu_is_enabled(void)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock;
 
+	(void)start();
+	stock = stock_in_charge();
 	if (stock != NULL)
 		return stock->noiommu_is_enabled();
 	/* What is attached here has an IOMMU, whatever VFIO would allow to others. */
@@ -253,8 +252,11 @@ EXPORT int
 rte_vfio_get_group_num(const char *sysfs_base, const char *dev_addr, int *iommu_group_num)
 {
 	unsigned int number;
-	int ret = ioasid_group_number(sysfs_base, dev_addr, &number);
+	int ret;
 
+	if (started() < 0)
+		return -1;
+	ret = ioasid_group_number(sysfs_base, dev_addr, &number);
 	if (ret == -ENOENT || ret == -ENODEV)
 		return 0;
 	if (ret < 0) {
@@ -268,8 +270,11 @@ rte_vfio_get_group_num(const char *sysfs_base, const char *dev_addr, int *iommu_
 EXPORT int
 rte_vfio_clear_group(int vfio_group_fd)
 {
-	const struct stock *stock = stock_for(CALLER);
+	const struct stock *stock;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for(CALLER);
 	if (stock != NULL)
 		return stock->clear_group(vfio_group_fd);
 	return result(container_clear_group(vfio_group_fd));
@@ -278,8 +283,11 @@ rte_vfio_clear_group(int vfio_group_fd)
 EXPORT int
 rte_vfio_get_container_fd(void)
 {
-	const struct stock *stock = stock_for(CALLER);
+	const struct stock *stock;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for(CALLER);
 	if (stock != NULL)
 		return stock->get_container_fd();
 	return open_space_of_primary() < 0 ? -1 : result(container_default_fd());
@@ -323,9 +331,12 @@ stock_group_bind(const struct stock *stock, const void *caller, int container, i
 EXPORT int
 rte_vfio_get_group_fd(int iommu_group_num)
 {
-	const struct stock *stock = stock_for(CALLER);
+	const struct stock *stock;
 	int fd;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for(CALLER);
 	if (stock != NULL)
 		return stock_group_fd(stock, CALLER, iommu_group_num);
 	fd = container_group_fd((unsigned int)iommu_group_num);
@@ -347,8 +358,11 @@ rte_vfio_get_group_fd(int iommu_group_num)
 EXPORT int
 rte_vfio_container_create(void)
 {
-	const struct stock *stock = stock_for(CALLER);
+	const struct stock *stock;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for(CALLER);
 	if (stock != NULL)
 		return stock->container_create();
 	return open_space_of_primary() < 0 ? -1 : result(container_create());
@@ -357,8 +371,11 @@ rte_vfio_container_create(void)
 EXPORT int
 rte_vfio_container_destroy(int container_fd)
 {
-	const struct stock *stock = stock_for_container(CALLER, container_fd);
+	const struct stock *stock;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for_container(CALLER, container_fd);
 	if (stock != NULL)
 		return stock->container_destroy(container_fd);
 	return result(container_destroy(container_fd));
@@ -367,8 +384,11 @@ rte_vfio_container_destroy(int container_fd)
 EXPORT int
 rte_vfio_container_group_bind(int container_fd, int iommu_group_num)
 {
-	const struct stock *stock = stock_for_container(CALLER, container_fd);
+	const struct stock *stock;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for_container(CALLER, container_fd);
 	if (stock != NULL)
 		return stock_group_bind(stock, CALLER, container_fd, iommu_group_num);
 	return open_space_of_primary() < 0
@@ -379,8 +399,11 @@ rte_vfio_container_group_bind(int container_fd, int iommu_group_num)
 EXPORT int
 rte_vfio_container_group_unbind(int container_fd, int iommu_group_num)
 {
-	const struct stock *stock = stock_for_container(CALLER, container_fd);
+	const struct stock *stock;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for_container(CALLER, container_fd);
 	if (stock != NULL)
 		return stock->container_group_unbind(container_fd, iommu_group_num);
 	return result(container_group_unbind(container_fd, (unsigned int)iommu_group_num));
@@ -389,10 +412,13 @@ rte_vfio_container_group_unbind(int container_fd, int iommu_group_num)
 EXPORT int
 rte_vfio_container_dma_map(int container_fd, uint64_t vaddr, uint64_t iova, uint64_t len)
 {
-	const struct stock *stock = stock_for_container(CALLER, container_fd);
+	const struct stock *stock;
 	uint32_t ioasid;
 	int ret;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for_container(CALLER, container_fd);
 	if (stock != NULL)
 		return stock->container_dma_map(container_fd, vaddr, iova, len);
 	/* Memory may be mapped before any device is there. */
@@ -405,10 +431,13 @@ rte_vfio_container_dma_map(int container_fd, uint64_t vaddr, uint64_t iova, uint
 EXPORT int
 rte_vfio_container_dma_unmap(int container_fd, uint64_t vaddr, uint64_t iova, uint64_t len)
 {
-	const struct stock *stock = stock_for_container(CALLER, container_fd);
+	const struct stock *stock;
 	uint32_t ioasid;
 	int ret;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for_container(CALLER, container_fd);
 	if (stock != NULL)
 		return stock->container_dma_unmap(container_fd, vaddr, iova, len);
 	/* Memory may be mapped before any device is there. */

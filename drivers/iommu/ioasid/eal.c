@@ -24,6 +24,7 @@
 #include "multiprocess.h"
 #include "options.h"
 #include "space.h"
+#include "start.h"
 
 static rte_usage_hook_t application_usage;
 
@@ -53,7 +54,7 @@ EXPORT int
 rte_eal_init(int argc, char **argv)
 {
 	int (*eal_init)(int, char **);
-	int taken, ret;
+	int taken, ret, started;
 
 	*(void **)&eal_init = wrapped("rte_eal_init");
 	if (eal_init == NULL) {
@@ -68,8 +69,15 @@ rte_eal_init(int argc, char **argv)
 	application_usage = rte_set_application_usage_hook(usage);
 	ret = options_call_without(eal_init, argc, argv, taken);
 	rte_set_application_usage_hook(application_usage);
-	if (ret >= 0)
-		given_report_unused();
+	if (ret < 0)
+		return ret;
+	started = start();
+	if (started < 0) {
+		rte_errno = -started;
+		return -1;
+	}
+	multiprocess_answer_stock();
+	given_report_unused();
 	return ret;
 }
 

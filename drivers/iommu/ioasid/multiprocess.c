@@ -24,7 +24,7 @@
 #include "survivor.h"
 
 #define ACTION  "ioasid_mp"
-#define VERSION 1
+#define VERSION 2
 /* The action of EAL's own VFIO code: only a stock secondary process asks for it. */
 #define STOCK_ACTION "eal_vfio_mp_sync"
 
@@ -36,6 +36,7 @@
 enum request {
 	REQUEST_QUERY = 1, /* has the device joined? */
 	REQUEST_DEVICE,    /* a copy of its fd */
+	REQUEST_MODE,      /* who does the work? Of no device */
 };
 
 /* A request, and with the rest filled in, the reply to it. */
@@ -47,6 +48,7 @@ struct message {
 	uint32_t has_list; /* the primary was started with -a */
 	uint32_t device_id;
 	uint32_t ioasid;
+	uint32_t stock; /* stock EAL does the work in the primary */
 };
 static_assert(sizeof(struct message) <= RTE_MP_MAX_PARAM_LEN, "fits into a message of DPDK");
 
@@ -66,6 +68,7 @@ answer_request(struct message *m, int *fd)
 	if (memchr(m->bdf, '\0', sizeof(m->bdf)) == NULL)
 		return -EINVAL;
 	m->has_list = explicit_set_is_list();
+	m->stock = stock_in_charge() != NULL;
 	switch (m->request) {
 	case REQUEST_QUERY:
 		return device_share(m->bdf, NULL);
@@ -76,6 +79,8 @@ answer_request(struct message *m, int *fd)
 		*fd = share.fd;
 		m->device_id = share.id;
 		m->ioasid = share.ioasid;
+		return 0;
+	case REQUEST_MODE:
 		return 0;
 	default:
 		return -EINVAL;
@@ -103,28 +108,6 @@ answer(const struct rte_mp_msg *msg, struct message *m, int *fd)
 	m->result = answer_request(m, fd);
 }
 
-static int
-handle_request(const struct rte_mp_msg *msg, const void *peer)
-{
-	struct rte_mp_msg reply = { .name = ACTION, .len_param = sizeof(struct message) };
-	struct message m;
-	int fd, state, ret;
-
-	/* rte_eal_cleanup() cancels this thread: not while it holds a lock or the copy. */
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	answer(msg, &m, &fd);
-	memcpy(reply.param, &m, sizeof(m));
-	if (fd >= 0) {
-		reply.num_fds = 1;
-		reply.fds[0] = fd;
-	}
-	ret = rte_mp_reply(&reply, peer);
-	if (fd >= 0)
-		close(fd);
-	pthread_setcancelstate(state, NULL);
-	return ret;
-}
-
 /* The process id in the name of a process' socket, where EAL has put it; else 0. */
 static long
 peer_pid(const char *path)
@@ -137,6 +120,53 @@ peer_pid(const char *path)
 	return strtol(name + strlen(SOCKET_NAME), NULL, 10);
 }
 
+/*
+ * Who has asked us by our own protocol lately. Where librte_eal calls itself directly it
+ * asks for VFIO's container in such a process, too, and cannot do without an answer. Only
+ * the one thread that answers comes here.
+ */
+static long asked_lately[16];
+
+static void
+remember(long pid)
+{
+	static unsigned int next;
+
+	asked_lately[next++ % RTE_DIM(asked_lately)] = pid;
+}
+
+static bool
+is_remembered(long pid)
+{
+	for (size_t i = 0; i < RTE_DIM(asked_lately); i++)
+		if (pid != 0 && asked_lately[i] == pid)
+			return true;
+	return false;
+}
+
+static int
+handle_request(const struct rte_mp_msg *msg, const void *peer)
+{
+	struct rte_mp_msg reply = { .name = ACTION, .len_param = sizeof(struct message) };
+	struct message m;
+	int fd, state, ret;
+
+	/* rte_eal_cleanup() cancels this thread: not while it holds a lock or the copy. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	answer(msg, &m, &fd);
+	remember(peer_pid(peer));
+	memcpy(reply.param, &m, sizeof(m));
+	if (fd >= 0) {
+		reply.num_fds = 1;
+		reply.fds[0] = fd;
+	}
+	ret = rte_mp_reply(&reply, peer);
+	if (fd >= 0)
+		close(fd);
+	pthread_setcancelstate(state, NULL);
+	return ret;
+}
+
 /* What it wants is VFIO's container, and there is none. */
 static int
 handle_stock_request(const struct rte_mp_msg *msg, const void *peer)
@@ -145,7 +175,7 @@ handle_stock_request(const struct rte_mp_msg *msg, const void *peer)
 	struct rte_mp_msg reply = { .name = STOCK_ACTION, .len_param = msg->len_param };
 	long pid = peer_pid(peer);
 
-	if (pid != said_of)
+	if (pid != said_of && !is_remembered(pid))
 		IOASID_LOG(WARNING,
 			   "a secondary process (%ld) runs without dpdk-ioasid, so it gets no "
 			   "devices: start it under dpdk-ioasid, as this primary process was",
@@ -169,12 +199,28 @@ serve(void)
 	return -rte_errno;
 }
 
+/* EAL's own answer to stock secondaries was caught on its way into EAL's list. */
+static bool caught;
+
 rte_mp_t
 multiprocess_action(const char *name, rte_mp_t action)
 {
 	if (name == NULL || strcmp(name, STOCK_ACTION) != 0 || stock_in_charge() != NULL)
 		return action;
+	caught = true;
 	return handle_stock_request;
+}
+
+void
+multiprocess_answer_stock(void)
+{
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY || stock_in_charge() != NULL || caught)
+		return;
+	rte_mp_action_unregister(STOCK_ACTION);
+	if (rte_mp_action_register(STOCK_ACTION, handle_stock_request) < 0 && rte_errno != ENOTSUP)
+		IOASID_LOG(WARNING,
+			   "secondary processes without dpdk-ioasid will not be told of here: %s",
+			   rte_strerror(rte_errno));
 }
 
 void
@@ -233,6 +279,7 @@ reason(int err)
 	}
 }
 
+/* bdf: "" where it is about none. */
 static void
 report(const char *bdf, int err)
 {
@@ -241,8 +288,8 @@ report(const char *bdf, int err)
 	if (err != -ENODEV && err == told)
 		return;
 	told = err;
-	IOASID_LOG(ERR, "%s: the primary process%s %s", bdf, primary_pid(pid, sizeof(pid)),
-		   reason(err));
+	IOASID_LOG(ERR, "%s%sthe primary process%s %s", bdf, bdf[0] != '\0' ? ": " : "",
+		   primary_pid(pid, sizeof(pid)), reason(err));
 }
 
 /* The reply must be to this request, and bring a descriptor where it promises one. */
@@ -301,6 +348,17 @@ ask(enum request request, const char *bdf, struct message *m, int *fd)
 		nanosleep(&pause, NULL);
 	pthread_mutex_unlock(&request_lock);
 	return ret;
+}
+
+bool
+multiprocess_primary_is_stock(void)
+{
+	struct message m;
+	int ret = ask(REQUEST_MODE, "", &m, NULL);
+
+	if (ret < 0)
+		report("", ret);
+	return ret == 0 && m.stock;
 }
 
 /* ---- secondary: devices */
@@ -431,6 +489,7 @@ multiprocess_start(void)
 {
 	if (rte_eal_process_type() == RTE_PROC_PRIMARY)
 		return serve();
-	check_list();
+	if (stock_in_charge() == NULL)
+		check_list();
 	return 0;
 }

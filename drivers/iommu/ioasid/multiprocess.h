@@ -3,6 +3,8 @@
 #ifndef IOASID_MULTIPROCESS_H
 #define IOASID_MULTIPROCESS_H
 
+#include <stdbool.h>
+
 #include <rte_eal.h>
 
 /*
@@ -25,8 +27,20 @@ int multiprocess_start(void);
  */
 rte_mp_t multiprocess_action(const char *name, rte_mp_t action);
 
+/*
+ * The same once EAL is up, where its registration did not come through the function above:
+ * its action is replaced. (Not before: EAL fails where its name is taken.)
+ */
+void multiprocess_answer_stock(void);
+
 /* The primary answers no more; an answer under way is still given. */
 void multiprocess_stop(void);
+
+/*
+ * In a secondary: whether stock EAL does the work in the primary, which decides for both. One
+ * that does not answer, said in the log, has no device for us: false, and each set-up fails.
+ */
+bool multiprocess_primary_is_stock(void);
 
 /*
  * In a secondary: get a copy of a device's fd from the primary. 0 or -errno, said in

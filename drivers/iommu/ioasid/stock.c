@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_pci.h>
@@ -17,6 +16,7 @@
 #include "group_report.h"
 #include "interpose.h"
 #include "log.h"
+#include "multiprocess.h"
 #include "noiommu.h"
 #include "options.h"
 #include "space.h"
@@ -68,19 +68,28 @@ find_functions(void)
 static bool
 kernel_has_no_iommufd(void)
 {
-	int ret;
+	int ret = space_open();
 
-	/* A secondary has no address space of its own: it looks, and opens nothing. */
-	if (rte_eal_process_type() == RTE_PROC_SECONDARY)
-		return access("/dev/ioasid", F_OK) < 0 && access("/dev/iommu", F_OK) < 0;
-	ret = space_open();
 	return ret == -ENOENT || ret == -ENODEV || ret == -ENXIO;
+}
+
+/* A secondary does as the primary does, and is given neither nodes nor options. */
+static const char *
+reason_of_secondary(void)
+{
+	const bool by_stock = multiprocess_primary_is_stock();
+
+	if (options.mode == (by_stock ? MODE_NATIVE : MODE_CONTAINER))
+		IOASID_LOG(NOTICE, "--ioasid-mode is not used here: the primary process decides");
+	return by_stock ? "as in the primary process" : NULL;
 }
 
 /* Why stock EAL is to do the work; NULL: it is not. */
 static const char *
 reason(void)
 {
+	if (rte_eal_process_type() == RTE_PROC_SECONDARY)
+		return reason_of_secondary();
 	if (options.mode == MODE_CONTAINER)
 		return "--ioasid-mode container";
 	/* Who names the node wants it. */
