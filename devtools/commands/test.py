@@ -37,6 +37,9 @@ BUILDS = {
 # Without sanitizers, as they are installed.
 PLAIN = ("build/test-gcc", "build/test-lto")
 BOOT_TIMEOUT = 2400
+# What each way in has brought, as devtools/tests/test_whole.py tells: (way, linking, what, yes).
+WAYS = []
+WAYS_PAGE = "doc/guides/ways.csv"
 # The directory with the Debian packages, once they are built.
 PACKAGES = []
 TESTS = "devtools/tests"
@@ -48,18 +51,23 @@ E1000E = ["--qemu-arg=" + arg for number in (0, 1) for arg in (
     "-device", f"e1000e,id=e1000e{number},bus=port-e1000e{number},netdev=cable-e1000e{number},"
                f"romfile=,mac=02:00:00:00:00:4{number}")]
 NOT_OTHERS = [TESTS, f"--ignore={TESTS}/narrow", f"--ignore={TESTS}/noiommu"]
-# name: (pytest's arguments, the lab's options). The last two are for what cannot be in the others.
+# A librte_eal whose calls of itself nobody can stand in the place of, as Ubuntu links it.
+DIRECT = "build/eal-direct"
+# name: (pytest's arguments, the lab's options, the environment). The last three are for what
+# cannot be in the others.
 MACHINES = {
-    "first half": (["--part=0/2", *NOT_OTHERS], E1000E),
-    "second half": (["--part=1/2", *NOT_OTHERS], E1000E),
+    "first half": (["--part=0/2", *NOT_OTHERS], E1000E, {}),
+    "second half": (["--part=1/2", *NOT_OTHERS], E1000E, {}),
     "narrow": ([f"{TESTS}/narrow"],
                ["--qemu-arg=-global", "--qemu-arg=intel-iommu.aw-bits=39",
-                "--mem=6G", "--append=hugepagesz=1G hugepages=2", "--hugepages=128"]),
-    "noiommu": ([f"{TESTS}/noiommu"], ["--append=intel_iommu=off"]),
+                "--mem=6G", "--append=hugepagesz=1G hugepages=2", "--hugepages=128"], {}),
+    "noiommu": ([f"{TESTS}/noiommu"], ["--append=intel_iommu=off"], {}),
+    "direct calls": (["-m", "every_dpdk", *NOT_OTHERS], [],
+                     {"LD_LIBRARY_PATH": os.path.join(TOP, DIRECT)}),
 }
 # Those of one line run after each other. Two lines for each kernel, since a machine waits for its
 # devices a third of the time.
-LINES = (("first half", "narrow"), ("second half", "noiommu"))
+LINES = (("first half", "narrow", "direct calls"), ("second half", "noiommu"))
 # One process, five lcores, a secondary process; all of DTS takes an hour.
 DTS_SUITES = ["hello_world", "l2fwd", "packet_capture"]
 
@@ -127,6 +135,7 @@ def setup(count, _):
 def build(count, _):
     for directory, (env, options) in BUILDS.items():
         build_in(count, directory, options, env)
+    step(count, "librte_eal with direct calls", "devtools/relink-eal", DIRECT)
 
 
 def build_in(count, directory, options=(), env=None, inside=()):
@@ -190,6 +199,7 @@ def checks(count, _):
         *(("installation", "devtools/checks/install", build) for build in PLAIN),
         *(("static library", "devtools/checks/archive", os.path.join(build, ARCHIVE))
           for build in PLAIN),
+        ("wrong programs", "devtools/checks/fail-closed", "build/test-gcc"),
         ("format", "clang-format", "--dry-run", "--Werror", *sources()),
         ("counting DTS's results", "devtools/dtslab/selftest"),
         ("messages in the guides", "devtools/checks/messages"),
@@ -231,6 +241,27 @@ def lab(count, kernels):
         say(f"{' and '.join(built)} side by side; what is the same on every kernel is done once")
     together([functools.partial(lab_on, count, built, part, line)
               for part in range(len(built)) for line in LINES])
+    ways(count)
+
+
+def ways(count):
+    """The guide's table is what was found, word for word."""
+    kinds = list(dict.fromkeys((way, linking) for way, linking, _, _ in WAYS))
+    features = list(dict.fromkeys(feature for _, _, feature, _ in WAYS))
+    found = {(way, linking, feature): there for way, linking, feature, there in WAYS}
+    rows = [["way", "librte_eal's calls of itself", *features]]
+    rows += [[*kind, *(found.get((*kind, feature), "-") for feature in features)]
+             for kind in sorted(kinds)]
+    table = "".join(", ".join(row) + "\n" for row in rows)
+    with open(os.path.join(TOP, WAYS_PAGE), encoding="utf-8") as file:
+        told = file.read()
+    if table == told:
+        count.ok()
+        return
+    path = os.path.join("build", os.path.basename(WAYS_PAGE))
+    with open(os.path.join(TOP, path), "w", encoding="utf-8") as file:
+        file.write(table)
+    count.fail(f"{WAYS_PAGE} is not what was found: compare {path}")
 
 
 def together(tasks):
@@ -253,23 +284,24 @@ def lab_on(count, kernels, part, line):
     cores = sorted(os.sched_getaffinity(0))
     inside = ["taskset", "-c", ",".join(map(str, cores[part::len(kernels)] or cores))]
     for name in line:
-        tests, options = MACHINES[name]
+        tests, options, env = MACHINES[name]
         lab_tests(count, f"lab, {kernels[part]}, {name}", "build/test-gcc",
                   [f"--one-kernel-part={part}/{len(kernels)}", *tests],
-                  ["--kernel", kernels[part], *options], inside)
+                  ["--kernel", kernels[part], *options], inside, env)
 
 
-def lab_tests(count, what, directory, tests, options, inside=()):
+def lab_tests(count, what, directory, tests, options, inside=(), env=None):
     say(f"tests in the {what}")
     # No machine outlives us.
     command = ["setpriv", "--pdeathsig", "TERM", *inside,
-               "devtools/lab", "run", "--timeout", str(BOOT_TIMEOUT), *options,
-               "--", "/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-rfEs", "-v",
+               "devtools/lab", "run", "--timeout", str(BOOT_TIMEOUT), *options, "--",
+               "env", *(f"{name}={value}" for name, value in (env or {}).items()),
+               "/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-rfEs", "-v",
                "--color=no", "--durations=5", *tests]
     plugin = os.path.join(TOP, directory, PLUGIN)
-    env = {**os.environ, "DPDK_IOASID_PLUGIN": plugin,
-           "DPDK_IOASID_PACKAGES": PACKAGES[0].name if PACKAGES else ""}
-    with subprocess.Popen(command, cwd=TOP, env=env,
+    ours = {**os.environ, "DPDK_IOASID_PLUGIN": plugin,
+            "DPDK_IOASID_PACKAGES": PACKAGES[0].name if PACKAGES else ""}
+    with subprocess.Popen(command, cwd=TOP, env=ours,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                           errors="replace") as process:
         lines = []
@@ -277,6 +309,7 @@ def lab_tests(count, what, directory, tests, options, inside=()):
             print(f"    {what}: {line}", end="", flush=True)
             lines.append(line)
         status = process.wait()
+    WAYS.extend(re.findall(r"^WAY (.*) \| (.*) \| (.*) \| (.*)$", "".join(lines), re.M))
     read_pytest(count, what, status, "".join(lines))
 
 

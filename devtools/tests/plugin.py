@@ -36,7 +36,7 @@ def library(name):
     """The file of a library that testpmd is loaded with: "librte_eal"."""
     text = subprocess.run(["ldd", shutil.which("dpdk-testpmd")], capture_output=True, text=True,
                           check=True).stdout
-    return re.search(rf"{name}\.so\S* => (\S+)", text)[1]
+    return os.path.realpath(re.search(rf"{name}\.so\S* => (\S+)", text)[1])
 
 
 def eal_calls_itself_directly():

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -173,7 +174,7 @@ def capture_environment():
     Processes know what drives a pool by its number, in the order of loading. With stock EAL, too,
     testpmd calls another driver when it captures: it finds no mbufs there, or crashes.
     """
-    text = subprocess.run(["ldd", "/usr/bin/dpdk-testpmd"], capture_output=True, text=True,
+    text = subprocess.run(["ldd", shutil.which("dpdk-testpmd")], capture_output=True, text=True,
                           check=True).stdout
     libraries = re.findall(r"^\s(librte_mempool_(?!ring)\S+)", text, re.M)
     return plugin.environment(more={"LD_PRELOAD": " ".join([plugin.PLUGIN, *libraries])})
