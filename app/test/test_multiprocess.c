@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <rte_alarm.h>
 #include <rte_common.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -58,6 +59,8 @@ static struct {
 	/* the primary's channel */
 	rte_mp_t action, stock_action; /* ioasid_mp, STOCK_ACTION */
 	int register_errno;
+	rte_eal_alarm_callback alarm;
+	void *alarm_arg;
 	struct rte_mp_msg reply;
 	int nreplies, reply_ret;
 	/* its devices */
@@ -136,6 +139,24 @@ rte_mp_request_sync(struct rte_mp_msg *req, struct rte_mp_reply *reply, const st
 	assert_non_null(reply->msgs);
 	*reply->msgs = fake.answers[n];
 	reply->nb_received = 1;
+	return 0;
+}
+
+int
+rte_eal_alarm_set(uint64_t us, rte_eal_alarm_callback callback, void *arg)
+{
+	assert_int_equal(us, 5000000);
+	fake.alarm = callback;
+	fake.alarm_arg = arg;
+	return 0;
+}
+
+int
+rte_eal_alarm_cancel(rte_eal_alarm_callback callback, void *arg)
+{
+	(void)arg;
+	assert_true(fake.alarm == NULL || fake.alarm == callback);
+	fake.alarm = NULL;
 	return 0;
 }
 
@@ -512,11 +533,22 @@ stock_secondaries_are_told_of(void **state)
 static void
 stock_action_is_replaced(void **state)
 {
+	struct message m = message(RTE_PROC_SECONDARY, QUERY);
+
 	(void)state;
 	fake.stock_action = another_action;
 	multiprocess_answer_stock();
 	ask_as_stock(fake.stock_action, "mp_socket_4712_1a2b", 12);
+	assert_logged_nothing();
+	fake.alarm(fake.alarm_arg);
 	assert_int_equal(count(logged(), "a secondary process (4712) runs without dpdk-ioasid"), 1);
+	/* One of ours, for which EAL asks first. */
+	ask_as_stock(fake.stock_action, "mp_socket_4715_1a2b", 12);
+	reply_to_message(&m);
+	fake.alarm(fake.alarm_arg);
+	assert_int_equal(count(logged(), "IOASID"), 1);
+	multiprocess_stop();
+	assert_null(fake.alarm);
 
 	fake.stock = true;
 	fake.stock_action = another_action;

@@ -18,7 +18,7 @@ class Drivers:
     """Those above, `more`, and what dpdk-testpmd needs, in place of all."""
 
     def __init__(self, more=()):
-        [self.directory] = glob.glob(f"{os.path.dirname(library('librte_eal'))}/dpdk/pmds-*")
+        [self.directory] = glob.glob(f"{os.path.dirname(library('librte_ethdev'))}/dpdk/pmds-*")
         self.few = tempfile.mkdtemp()
         os.chmod(self.few, 0o755)  # some tests are another user's
         for name in DRIVERS.union(more, linked(shutil.which("dpdk-testpmd"))):

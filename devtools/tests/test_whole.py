@@ -7,7 +7,9 @@ What is found is told in lines of the table in doc/guides/ways.rst (devtools/che
 
 import os
 import re
+import select
 import subprocess
+import time
 
 import pytest
 
@@ -44,7 +46,7 @@ class Process:
         args = [*before, "-l", "0-1", "--iova-mode=va", *words]
         self.output = ""
         self.process = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True,
+                                        stderr=subprocess.STDOUT,
                                         env=plugin.environment(preload=False, more=env))
 
     def __enter__(self):
@@ -56,18 +58,21 @@ class Process:
         self.process.kill()
         self.process.wait()
 
-    def wait_for(self, text):
-        """A line with that text; false: it has ended without."""
-        for line in self.process.stdout:
-            self.output += line
-            if text in line:
-                return True
-        return False
+    def wait_for(self, text, patience=120):
+        """What it has printed by the time that the text is in it; false: it does not come."""
+        deadline = time.monotonic() + patience
+        while text not in self.output and time.monotonic() < deadline:
+            ready, _, _ = select.select([self.process.stdout], [], [], 1)
+            data = os.read(self.process.stdout.fileno(), 65536) if ready else None
+            if data == b"":
+                break
+            self.output += (data or b"").decode(errors="replace")
+        return text in self.output
 
     def end(self):
         """What it printed in all."""
         rest, _ = self.process.communicate(timeout=120)
-        self.output += rest
+        self.output += rest.decode(errors="replace")
         return self.output
 
     def ports(self):
@@ -110,6 +115,7 @@ def features(way, process, lab):
     yield "secondaries", secondary(way) == process.ports()
     stock = stock_secondary()
     yield "device events", plugs_in_again(lab.GROUP_HD, process)
+    process.wait_for(f"a secondary process ({stock}) runs without", patience=10)
     process.end()
     told = re.findall(r"a secondary process \((\d+)\) runs without", process.output)
     assert told in ([], [str(stock)])

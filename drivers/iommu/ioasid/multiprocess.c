@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_alarm.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 
@@ -31,6 +32,7 @@
 #define SOCKET_NAME "mp_socket_"
 
 #define TIMEOUT_S 5
+#define US_PER_S  1000000ul
 #define SYSFS_PCI "/sys/bus/pci/devices"
 
 enum request {
@@ -122,8 +124,8 @@ peer_pid(const char *path)
 
 /*
  * Who has asked us by our own protocol lately. Where librte_eal calls itself directly it
- * asks for VFIO's container in such a process, too, and cannot do without an answer. Only
- * the one thread that answers comes here.
+ * asks for VFIO's container in such a process, too, and cannot do without an answer.
+ * Written by the one thread that answers.
  */
 static long asked_lately[16];
 
@@ -132,14 +134,14 @@ remember(long pid)
 {
 	static unsigned int next;
 
-	asked_lately[next++ % RTE_DIM(asked_lately)] = pid;
+	__atomic_store_n(&asked_lately[next++ % RTE_DIM(asked_lately)], pid, __ATOMIC_RELAXED);
 }
 
 static bool
 is_remembered(long pid)
 {
 	for (size_t i = 0; i < RTE_DIM(asked_lately); i++)
-		if (pid != 0 && asked_lately[i] == pid)
+		if (pid != 0 && __atomic_load_n(&asked_lately[i], __ATOMIC_RELAXED) == pid)
 			return true;
 	return false;
 }
@@ -167,19 +169,36 @@ handle_request(const struct rte_mp_msg *msg, const void *peer)
 	return ret;
 }
 
-/* What it wants is VFIO's container, and there is none. */
+static void
+report_stock(void *arg)
+{
+	const long pid = (long)(intptr_t)arg;
+
+	if (!is_remembered(pid))
+		IOASID_LOG(WARNING,
+			   "a secondary process (%ld) runs without dpdk-ioasid, so it gets no "
+			   "devices: start it under dpdk-ioasid, as this primary process was",
+			   pid);
+}
+
+/* EAL's own answer to stock secondaries was caught on its way into EAL's list. */
+static bool caught;
+
+/*
+ * What it wants is VFIO's container, and there is none. Where calls are direct it may be one
+ * of ours, which asks us, too, before long: from it EAL asks first.
+ */
 static int
 handle_stock_request(const struct rte_mp_msg *msg, const void *peer)
 {
 	static long said_of = -1; /* it may ask again and again */
 	struct rte_mp_msg reply = { .name = STOCK_ACTION, .len_param = msg->len_param };
 	long pid = peer_pid(peer);
+	void *arg = (void *)(intptr_t)pid;
 
-	if (pid != said_of && !is_remembered(pid))
-		IOASID_LOG(WARNING,
-			   "a secondary process (%ld) runs without dpdk-ioasid, so it gets no "
-			   "devices: start it under dpdk-ioasid, as this primary process was",
-			   pid);
+	if (pid != said_of &&
+	    (caught || rte_eal_alarm_set(TIMEOUT_S * US_PER_S, report_stock, arg) < 0))
+		report_stock(arg);
 	said_of = pid;
 	/* No field may read as success, which is 0; without an answer it waits for 5 s. */
 	memset(reply.param, 0xff, sizeof(reply.param));
@@ -198,9 +217,6 @@ serve(void)
 	IOASID_LOG(ERR, "secondary processes cannot be served: %s", rte_strerror(rte_errno));
 	return -rte_errno;
 }
-
-/* EAL's own answer to stock secondaries was caught on its way into EAL's list. */
-static bool caught;
 
 rte_mp_t
 multiprocess_action(const char *name, rte_mp_t action)
@@ -226,8 +242,10 @@ multiprocess_answer_stock(void)
 void
 multiprocess_stop(void)
 {
-	if (rte_eal_process_type() == RTE_PROC_PRIMARY)
-		rte_mp_action_unregister(ACTION);
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
+		return;
+	rte_mp_action_unregister(ACTION);
+	rte_eal_alarm_cancel(report_stock, (void *)-1);
 }
 
 /* ---- secondary: requests */
