@@ -500,67 +500,91 @@ ask_as_stock(rte_mp_t action, const char *peer, int length)
 static void
 stock_secondaries_are_told_of(void **state)
 {
-	rte_mp_t action = multiprocess_action(STOCK_ACTION, another_action);
 	struct message m = message(RTE_PROC_SECONDARY, QUERY);
 
 	(void)state;
-	assert_ptr_equal(multiprocess_action("ioasid_mp", another_action), another_action);
-	assert_ptr_equal(multiprocess_action(NULL, another_action), another_action);
-	assert_ptr_not_equal(action, another_action);
+	/* Stock EAL does the work: it answers itself. */
+	fake.stock = true;
+	fake.stock_action = another_action;
+	multiprocess_answer_stock(false);
+	assert_ptr_equal(fake.stock_action, another_action);
+	assert_false(multiprocess_keeps_action(STOCK_ACTION));
+	fake.stock = false;
+	fake.register_errno = ENOTSUP;
+	multiprocess_answer_stock(false);
+	assert_logged_nothing();
+	fake.register_errno = ENOMEM;
+	multiprocess_answer_stock(false);
+	assert_int_equal(count(logged(), "will not be told of here"), 1);
+	assert_false(multiprocess_keeps_action(STOCK_ACTION));
+	fake.register_errno = 0;
+
+	multiprocess_answer_stock(false);
+	assert_true(multiprocess_keeps_action(STOCK_ACTION));
+	assert_false(multiprocess_keeps_action("ioasid_mp"));
+	assert_false(multiprocess_keeps_action(NULL));
 	/* Whatever it asks for, and however often. */
-	ask_as_stock(action, STOCK_PEER, 12);
-	ask_as_stock(action, STOCK_PEER, 0);
-	ask_as_stock(action, STOCK_PEER, RTE_MP_MAX_PARAM_LEN);
+	ask_as_stock(fake.stock_action, STOCK_PEER, 12);
+	ask_as_stock(fake.stock_action, STOCK_PEER, 0);
+	ask_as_stock(fake.stock_action, STOCK_PEER, RTE_MP_MAX_PARAM_LEN);
 	assert_int_equal(count(logged(), "a secondary process (4714) runs without dpdk-ioasid"), 1);
-	assert_int_equal(count(logged(), "IOASID"), 1);
-	/* Not even the name of its socket is passed on. */
-	ask_as_stock(action, "/tmp/\033[2Jmp_socket_\n%n", 12);
-	ask_as_stock(action, "", 12);
-	ask_as_stock(action, "mp_socket_", 12);
 	assert_int_equal(count(logged(), "IOASID"), 2);
+	/* Not even the name of its socket is passed on. */
+	ask_as_stock(fake.stock_action, "/tmp/\033[2Jmp_socket_\n%n", 12);
+	ask_as_stock(fake.stock_action, "", 12);
+	ask_as_stock(fake.stock_action, "mp_socket_", 12);
+	assert_int_equal(count(logged(), "IOASID"), 3);
 	assert_null(strchr(logged(), '\033'));
 	/* One of ours, whose EAL asks all the same. */
 	fake.peer = "mp_socket_4713_1a2b";
 	reply_to_message(&m);
-	ask_as_stock(action, fake.peer, 12);
-	assert_int_equal(count(logged(), "IOASID"), 2);
-	/* Stock EAL does the work: it answers itself. */
-	fake.stock = true;
-	assert_ptr_equal(multiprocess_action(STOCK_ACTION, another_action), another_action);
+	ask_as_stock(fake.stock_action, fake.peer, 12);
+	assert_int_equal(count(logged(), "IOASID"), 3);
 }
 
-/* EAL's own action did not come to us: it is replaced once EAL is up. */
+/* Another process, forked: what has been replaced stays so. Nothing of the parent's changes. */
 static void
-stock_action_is_replaced(void **state)
+in_a_child(void (*test)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		test();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void
+asks_first(void)
 {
 	struct message m = message(RTE_PROC_SECONDARY, QUERY);
 
-	(void)state;
 	fake.stock_action = another_action;
-	multiprocess_answer_stock();
+	multiprocess_answer_stock(true);
 	ask_as_stock(fake.stock_action, "mp_socket_4712_1a2b", 12);
 	assert_logged_nothing();
 	fake.alarm(fake.alarm_arg);
 	assert_int_equal(count(logged(), "a secondary process (4712) runs without dpdk-ioasid"), 1);
 	/* One of ours, for which EAL asks first. */
 	ask_as_stock(fake.stock_action, "mp_socket_4715_1a2b", 12);
+	fake.peer = "mp_socket_4715_1a2b";
 	reply_to_message(&m);
 	fake.alarm(fake.alarm_arg);
 	assert_int_equal(count(logged(), "IOASID"), 1);
 	multiprocess_stop();
 	assert_null(fake.alarm);
+}
 
-	fake.stock = true;
-	fake.stock_action = another_action;
-	multiprocess_answer_stock();
-	assert_ptr_equal(fake.stock_action, another_action);
-	fake.stock = false;
-	fake.register_errno = ENOTSUP;
-	multiprocess_answer_stock();
-	assert_int_equal(count(logged(), "IOASID"), 1);
-	fake.register_errno = ENOMEM;
-	multiprocess_answer_stock();
-	assert_non_null(strstr(logged(), "will not be told of here"));
+/* EAL's own action did not come to us: it is replaced once EAL is up. */
+static void
+stock_action_is_replaced(void **state)
+{
+	(void)state;
+	in_a_child(asks_first);
 }
 
 /* A secondary has no list of its own, and the action is the primary's. */
@@ -569,7 +593,7 @@ stock_action_of_a_secondary_is_left_alone(void **state)
 {
 	(void)state;
 	fake.stock_action = another_action;
-	multiprocess_answer_stock();
+	multiprocess_answer_stock(true);
 	assert_ptr_equal(fake.stock_action, another_action);
 }
 

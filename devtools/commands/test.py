@@ -3,8 +3,8 @@
 
     devtools/test [--only PART[,PART…]] [--kernel lts|latest]
 
-Parts, in this order: setup build unit checks package lab dts. Ends with `N passed, N failed,
-N skipped`. dts, some of DPDK's own test suite, is skipped unless DPDK_IOASID_DTS_TREE names a
+Parts, in this order: setup build unit checks package versions lab dts. Ends with `N passed, N failed,
+N skipped`. versions is the quick part of devtools/test-versions for one of them. dts, some of DPDK's own test suite, is skipped unless DPDK_IOASID_DTS_TREE names a
 checkout of DPDK that has it (25.11 or later): see devtools/dts.
 """
 
@@ -234,6 +234,13 @@ def package(count, _):
     step(count, "Debian packages", "devtools/checks/package", PACKAGES[0].name)
 
 
+def versions(count, _):
+    """What rests on another DPDK than this Debian's breaks unseen else; the lab's part takes long."""
+    import test_versions  # which needs this file
+
+    test_versions.test_one(count, test_versions.QUICK_VERSION)
+
+
 def lab(count, kernels):
     """The kernels side by side, each on its share of the processors."""
     built = [kernel for kernel in kernels if kernel_is_there(count, kernel)]
@@ -363,7 +370,7 @@ def read_dts(count, status, path):
 
 
 PARTS = {"setup": setup, "build": build, "unit": unit, "checks": checks, "package": package,
-         "lab": lab, "dts": dts}
+         "versions": versions, "lab": lab, "dts": dts}
 
 
 def main():

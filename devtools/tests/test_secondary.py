@@ -24,8 +24,9 @@ RUNTIME = "/var/run/dpdk/rte/"
 TWO_QUEUES = ["--rxq=2", "--txq=2", "--num-procs=2"]
 # The same processors, but not the same numbers: those have caches in the pool that both share.
 OTHER_LCORES = "2@0,3@1"
-# Random addresses: the NICs spread what they receive over both processes' queues.
-MULTI_FLOW = ["--txonly-multi-flow"]
+# Other addresses, from DPDK 23.03 on other UDP ports: the NICs spread what they receive over both
+# processes' queues.
+MULTI_FLOW = ["--txonly-multi-flow", "--rss-udp"]
 
 
 def both(lab):

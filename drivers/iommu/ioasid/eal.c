@@ -25,6 +25,7 @@
 #include "options.h"
 #include "space.h"
 #include "start.h"
+#include "survivor.h"
 
 static rte_usage_hook_t application_usage;
 
@@ -69,14 +70,17 @@ rte_eal_init(int argc, char **argv)
 	application_usage = rte_set_application_usage_hook(usage);
 	ret = options_call_without(eal_init, argc, argv, taken);
 	rte_set_application_usage_hook(application_usage);
-	if (ret < 0)
+	if (ret < 0) {
+		/* It fails early where another process still has the memory. */
+		survivor_report();
 		return ret;
+	}
 	started = start();
 	if (started < 0) {
 		rte_errno = -started;
 		return -1;
 	}
-	multiprocess_answer_stock();
+	multiprocess_answer_stock(true);
 	given_report_unused();
 	return ret;
 }
@@ -87,12 +91,14 @@ rte_mp_action_register(const char *name, rte_mp_t action)
 {
 	int (*action_register)(const char *, rte_mp_t);
 
+	if (multiprocess_keeps_action(name))
+		return 0;
 	*(void **)&action_register = wrapped("rte_mp_action_register");
 	if (action_register == NULL) {
 		rte_errno = ENOTSUP;
 		return -1;
 	}
-	return action_register(name, multiprocess_action(name, action));
+	return action_register(name, action);
 }
 
 EXPORT int

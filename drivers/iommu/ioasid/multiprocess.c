@@ -181,12 +181,12 @@ report_stock(void *arg)
 			   pid);
 }
 
-/* EAL's own answer to stock secondaries was caught on its way into EAL's list. */
-static bool caught;
+/* EAL's answer to stock secondaries has been replaced; EAL asks in our secondaries, too. */
+static bool answers_stock, eal_asks;
 
 /*
- * What it wants is VFIO's container, and there is none. Where calls are direct it may be one
- * of ours, which asks us, too, before long: from it EAL asks first.
+ * What it wants is VFIO's container, and there is none. If EAL asks, too, it may be one of
+ * ours, which asks us before long.
  */
 static int
 handle_stock_request(const struct rte_mp_msg *msg, const void *peer)
@@ -197,7 +197,7 @@ handle_stock_request(const struct rte_mp_msg *msg, const void *peer)
 	void *arg = (void *)(intptr_t)pid;
 
 	if (pid != said_of &&
-	    (caught || rte_eal_alarm_set(TIMEOUT_S * US_PER_S, report_stock, arg) < 0))
+	    (!eal_asks || rte_eal_alarm_set(TIMEOUT_S * US_PER_S, report_stock, arg) < 0))
 		report_stock(arg);
 	said_of = pid;
 	/* No field may read as success, which is 0; without an answer it waits for 5 s. */
@@ -218,22 +218,22 @@ serve(void)
 	return -rte_errno;
 }
 
-rte_mp_t
-multiprocess_action(const char *name, rte_mp_t action)
+bool
+multiprocess_keeps_action(const char *name)
 {
-	if (name == NULL || strcmp(name, STOCK_ACTION) != 0 || stock_in_charge() != NULL)
-		return action;
-	caught = true;
-	return handle_stock_request;
+	return answers_stock && name != NULL && strcmp(name, STOCK_ACTION) == 0;
 }
 
 void
-multiprocess_answer_stock(void)
+multiprocess_answer_stock(bool direct)
 {
-	if (rte_eal_process_type() != RTE_PROC_PRIMARY || stock_in_charge() != NULL || caught)
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY || stock_in_charge() != NULL ||
+	    answers_stock)
 		return;
 	rte_mp_action_unregister(STOCK_ACTION);
-	if (rte_mp_action_register(STOCK_ACTION, handle_stock_request) < 0 && rte_errno != ENOTSUP)
+	eal_asks = direct;
+	answers_stock = rte_mp_action_register(STOCK_ACTION, handle_stock_request) == 0;
+	if (!answers_stock && rte_errno != ENOTSUP)
 		IOASID_LOG(WARNING,
 			   "secondary processes without dpdk-ioasid will not be told of here: %s",
 			   rte_strerror(rte_errno));

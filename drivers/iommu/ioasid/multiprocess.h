@@ -21,17 +21,16 @@
 int multiprocess_start(void);
 
 /*
- * What answers requests of a name in the place of an action: the action itself, but for
- * those of stock secondary processes. They get a line in the log of the primary that
- * says what is wrong with them.
+ * The primary answers stock secondary processes in EAL's place: no field reads as success, and
+ * a line in the log says what is wrong with them. Where EAL registers its own answer by a call
+ * that comes to us (multiprocess_keeps_action()) this is for the start; where it does so
+ * directly, for the time when EAL is up, since EAL fails where its name is taken: `direct`.
+ * Once a process.
  */
-rte_mp_t multiprocess_action(const char *name, rte_mp_t action);
+void multiprocess_answer_stock(bool direct);
 
-/*
- * The same once EAL is up, where its registration did not come through the function above:
- * its action is replaced. (Not before: EAL fails where its name is taken.)
- */
-void multiprocess_answer_stock(void);
+/* Whether an action that is about to be registered is answered by us: then it is not to be. */
+bool multiprocess_keeps_action(const char *name);
 
 /* The primary answers no more; an answer under way is still given. */
 void multiprocess_stop(void);

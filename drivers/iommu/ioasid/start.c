@@ -53,7 +53,10 @@ start_all(void)
 	telemetry_start();
 	if (stock_in_charge() == NULL)
 		start_native();
-	return multiprocess_start();
+	ret = multiprocess_start();
+	if (ret == 0 && interpose_reached("rte_mp_action_register"))
+		multiprocess_answer_stock(false);
+	return ret;
 }
 
 static void

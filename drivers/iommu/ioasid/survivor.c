@@ -41,13 +41,15 @@ has_file_of(long pid, const char *directory)
 void
 survivor_report(void)
 {
+	static bool told;
 	char directory[PATH_MAX], name[PROCESS_NAME_SIZE], id[24];
 	struct dirent *e;
 	DIR *dir;
 	long pid;
 
 	/* /var/run is a link. */
-	if (realpath(rte_eal_get_runtime_dir(), directory) == NULL)
+	if (told || rte_eal_process_type() != RTE_PROC_PRIMARY ||
+	    realpath(rte_eal_get_runtime_dir(), directory) == NULL)
 		return;
 	dir = opendir(directory);
 	if (dir == NULL)
@@ -59,6 +61,7 @@ survivor_report(void)
 			continue;
 		snprintf(id, sizeof(id), "%ld", pid);
 		process_name(id, name);
+		told = true;
 		IOASID_LOG(
 			ERR,
 			"process %ld (%s) was a secondary of a primary process that has ended, "
