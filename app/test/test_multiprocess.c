@@ -31,6 +31,7 @@
 #include "ioasid.h"
 #include "multiprocess.h"
 #include "stock.h"
+#include "stock_secondary.h"
 
 #define BDF          "0000:01:00.0"
 #define PEER         "/var/run/dpdk/rte/mp_socket_4711_1a2b"
@@ -506,23 +507,23 @@ stock_secondaries_are_told_of(void **state)
 	/* Stock EAL does the work: it answers itself. */
 	fake.stock = true;
 	fake.stock_action = another_action;
-	multiprocess_answer_stock(false);
+	stock_secondary_answer(false);
 	assert_ptr_equal(fake.stock_action, another_action);
-	assert_false(multiprocess_keeps_action(STOCK_ACTION));
+	assert_false(stock_secondary_keeps_action(STOCK_ACTION));
 	fake.stock = false;
 	fake.register_errno = ENOTSUP;
-	multiprocess_answer_stock(false);
+	stock_secondary_answer(false);
 	assert_logged_nothing();
 	fake.register_errno = ENOMEM;
-	multiprocess_answer_stock(false);
+	stock_secondary_answer(false);
 	assert_int_equal(count(logged(), "will not be told of here"), 1);
-	assert_false(multiprocess_keeps_action(STOCK_ACTION));
+	assert_false(stock_secondary_keeps_action(STOCK_ACTION));
 	fake.register_errno = 0;
 
-	multiprocess_answer_stock(false);
-	assert_true(multiprocess_keeps_action(STOCK_ACTION));
-	assert_false(multiprocess_keeps_action("ioasid_mp"));
-	assert_false(multiprocess_keeps_action(NULL));
+	stock_secondary_answer(false);
+	assert_true(stock_secondary_keeps_action(STOCK_ACTION));
+	assert_false(stock_secondary_keeps_action("ioasid_mp"));
+	assert_false(stock_secondary_keeps_action(NULL));
 	/* Whatever it asks for, and however often. */
 	ask_as_stock(fake.stock_action, STOCK_PEER, 12);
 	ask_as_stock(fake.stock_action, STOCK_PEER, 0);
@@ -564,7 +565,7 @@ asks_first(void)
 	struct message m = message(RTE_PROC_SECONDARY, QUERY);
 
 	fake.stock_action = another_action;
-	multiprocess_answer_stock(true);
+	stock_secondary_answer(true);
 	ask_as_stock(fake.stock_action, "mp_socket_4712_1a2b", 12);
 	assert_logged_nothing();
 	fake.alarm(fake.alarm_arg);
@@ -593,7 +594,7 @@ stock_action_of_a_secondary_is_left_alone(void **state)
 {
 	(void)state;
 	fake.stock_action = another_action;
-	multiprocess_answer_stock(true);
+	stock_secondary_answer(true);
 	assert_ptr_equal(fake.stock_action, another_action);
 }
 

@@ -25,6 +25,7 @@
 #include "options.h"
 #include "space.h"
 #include "start.h"
+#include "stock_secondary.h"
 #include "survivor.h"
 
 static rte_usage_hook_t application_usage;
@@ -80,7 +81,7 @@ rte_eal_init(int argc, char **argv)
 		rte_errno = -started;
 		return -1;
 	}
-	multiprocess_answer_stock(true);
+	stock_secondary_answer(true);
 	given_report_unused();
 	return ret;
 }
@@ -91,7 +92,7 @@ rte_mp_action_register(const char *name, rte_mp_t action)
 {
 	int (*action_register)(const char *, rte_mp_t);
 
-	if (multiprocess_keeps_action(name))
+	if (stock_secondary_keeps_action(name))
 		return 0;
 	*(void **)&action_register = wrapped("rte_mp_action_register");
 	if (action_register == NULL) {

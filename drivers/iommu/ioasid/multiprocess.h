@@ -20,18 +20,6 @@
  */
 int multiprocess_start(void);
 
-/*
- * The primary answers stock secondary processes in EAL's place: no field reads as success, and
- * a line in the log says what is wrong with them. Where EAL registers its own answer by a call
- * that comes to us (multiprocess_keeps_action()) this is for the start; where it does so
- * directly, for the time when EAL is up, since EAL fails where its name is taken: `direct`.
- * Once a process.
- */
-void multiprocess_answer_stock(bool direct);
-
-/* Whether an action that is about to be registered is answered by us: then it is not to be. */
-bool multiprocess_keeps_action(const char *name);
-
 /* The primary answers no more; an answer under way is still given. */
 void multiprocess_stop(void);
 

@@ -16,6 +16,7 @@
 #include "space.h"
 #include "start.h"
 #include "stock.h"
+#include "stock_secondary.h"
 #include "telemetry.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -55,7 +56,7 @@ start_all(void)
 		start_native();
 	ret = multiprocess_start();
 	if (ret == 0 && interpose_reached("rte_mp_action_register"))
-		multiprocess_answer_stock(false);
+		stock_secondary_answer(false);
 	return ret;
 }
 
