@@ -12,8 +12,8 @@
 
 struct application {
 	char path[PATH_MAX];
-	char abi[ABI_SIZE]; /* of its DPDK */
-	char eal[PATH_MAX]; /* the librte_eal.so that is loaded with it */
+	char abi[ABI_SIZE];         /* of its DPDK */
+	char eal[PATH_MAX];         /* the librte_eal.so that is loaded with it */
 	char interpreter[PATH_MAX]; /* its dynamic linker */
 	bool sanitized;             /* by AddressSanitizer, whose library wants to be the first */
 	char why[2 * PATH_MAX + 512];
