@@ -45,3 +45,8 @@ def eal_calls_itself_directly():
                           text=True, check=True).stdout
     assert "dlopen" in text
     return " rte_vfio_" not in text
+
+
+def abi():
+    """Of the DPDK that is tested: 23 for 22.11, 26 for 25.11."""
+    return int(re.search(r"librte_eal\.so\.(\d+)", library("librte_eal"))[1])
