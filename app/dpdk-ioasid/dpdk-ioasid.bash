@@ -3,7 +3,8 @@
 # Completion of dpdk-ioasid for bash. Needs no more than bash itself; with bash-completion
 # what stands behind `run` is completed as a command of its own.
 
-_dpdk_ioasid_plugin_options=(--allow-insecure-vfio --ioasid-dev --ioasid-mode)
+_dpdk_ioasid_plugin_options=(--allow-insecure-vfio --ioasid-dev --ioasid-fd
+	--ioasid-iova-window --ioasid-mode --vfio-device-fd)
 
 # By address, or by the network interface.
 _dpdk_ioasid_devices() {
@@ -49,7 +50,8 @@ _dpdk_ioasid_application() {
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--) echo $((i + 1)) && return ;;
-		--ioasid-dev | --ioasid-mode) ((i++)) ;;
+		--dpdk-library | -l | --ioasid-dev | --ioasid-fd | --ioasid-iova-window | \
+			--ioasid-mode | --vfio-device-fd) ((i++)) ;;
 		-*) ;;
 		*) echo "$i" && return ;;
 		esac

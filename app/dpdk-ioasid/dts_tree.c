@@ -102,9 +102,10 @@ add_application(const struct dts_tree *tree, struct shim_tree *shims, struct app
 static int
 add_named(const struct dts_tree *tree, const char *abi, struct shim_tree *shims, const char *name)
 {
+	char *argv[] = { strdupa(name), NULL };
 	struct application app;
 
-	if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 || application_find(name, &app) != 0 ||
+	if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 || application_find(argv, NULL, &app) != 0 ||
 	    strcmp(app.abi, abi) != 0)
 		return 0;
 	return add_application(tree, shims, &app);
@@ -170,12 +171,13 @@ fill(const struct dts_tree *tree, const struct application *testpmd, struct shim
 static int
 write_tree(const struct dts_tree *tree)
 {
+	char *argv[] = { (char[]){ TESTPMD }, NULL };
 	struct application testpmd;
 	struct shim_tree shims;
 	struct plugin plugin;
 	int err;
 
-	if (application_find(TESTPMD, &testpmd) != 0) {
+	if (application_find(argv, NULL, &testpmd) != 0) {
 		refuse(testpmd.why);
 		return refuse("DTS runs " TESTPMD ": install DPDK's applications (Debian: "
 			      "dpdk-dev)");

@@ -40,12 +40,22 @@ print_help(FILE *f)
 		   "`dpdk-ioasid --version` prints the version.\n");
 }
 
+/* As git and ip know it, too. */
+static bool
+is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
 static int
 call(const struct subcommand *sub, int argc, char **argv)
 {
+	static char long_help[] = "--help";
 	int status;
 
 	argv[0] = sub->usage_name;
+	if (argc > 1 && strcmp(argv[1], "-h") == 0)
+		argv[1] = long_help;
 	/* argp has 64 of its own; `run` has another. */
 	argp_err_exit_status = STATUS_USAGE;
 	status = sub->call(argc, argv);
@@ -56,18 +66,39 @@ call(const struct subcommand *sub, int argc, char **argv)
 	return status;
 }
 
+static const struct subcommand *
+find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++)
+		if (strcmp(name, subcommands[i].name) == 0)
+			return &subcommands[i];
+	return NULL;
+}
+
+/* `help SUBCOMMAND` is `SUBCOMMAND --help`. */
+static int
+help(const char *name)
+{
+	static char long_help[] = "--help";
+	const struct subcommand *sub = find(name);
+	char *argv[] = { NULL, long_help, NULL };
+
+	if (sub != NULL)
+		return call(sub, 2, argv);
+	print_help(stdout);
+	return STATUS_OK;
+}
+
 int
 main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
+	const struct subcommand *sub = find(name);
 
-	for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++)
-		if (strcmp(name, subcommands[i].name) == 0)
-			return call(&subcommands[i], argc - 1, argv + 1);
-	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-		print_help(stdout);
-		return STATUS_OK;
-	}
+	if (sub != NULL)
+		return call(sub, argc - 1, argv + 1);
+	if (is_help(name))
+		return help(argc > 2 ? argv[2] : "");
 	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
 		puts("dpdk-ioasid " VERSION);
 		return STATUS_OK;

@@ -13,8 +13,15 @@
 #include "plugin_options.h"
 
 struct run {
-	char **app;    /* its arguments, up to NULL */
-	char *options; /* for OPTIONS_ENV */
+	char **app;          /* its arguments, up to NULL */
+	char *options;       /* for OPTIONS_ENV */
+	const char *library; /* by which it loads DPDK later; NULL: it has it from the start */
+};
+
+static const struct argp_option options[] = {
+	{ "dpdk-library", 'l', "FILE", 0,
+	  "APP loads DPDK later, by this library, as VPP does by its dpdk_plugin.so", 0 },
+	{ 0 },
 };
 
 static const char doc[] =
@@ -30,8 +37,10 @@ parse(int key, char *arg, struct argp_state *state)
 {
 	struct run *run = state->input;
 
-	(void)arg;
 	switch (key) {
+	case 'l':
+		run->library = arg;
+		return 0;
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &run->options;
 		return 0;
@@ -77,11 +86,14 @@ start(const struct run *run)
 	struct plugin plugin;
 	int status;
 
-	status = application_find(run->app[0], &app);
+	status = application_find(run->app, run->library, &app);
 	if (status == 0)
 		status = application_plugin(&app, &plugin);
 	if (status != 0)
 		return refuse(status, app.why);
+	/* What it has to come before are the C library's functions, and we have none of them. */
+	if (app.sanitized && put_before("ASAN_OPTIONS", "verify_asan_link_order=0", ':') < 0)
+		return refuse(STATUS_RUN, strerror(errno));
 	if (put_before("LD_PRELOAD", plugin.path, ':') < 0 ||
 	    (run->options != NULL && put_before(OPTIONS_ENV, run->options, ' ') < 0))
 		return refuse(STATUS_RUN, strerror(errno));
@@ -93,8 +105,8 @@ start(const struct run *run)
 int
 command_run(int argc, char **argv)
 {
-	const struct argp argp = { NULL, parse, "[--] APP [ARGUMENT...]", doc, plugin_options,
-				   NULL, NULL };
+	const struct argp argp = { options, parse, "[--] APP [ARGUMENT...]", doc, plugin_options,
+				   NULL,    NULL };
 	struct run run = { 0 };
 	int status;
 

@@ -17,6 +17,7 @@
 
 #include "events.h"
 #include "fake_eal.h"
+#include "unmapped.h"
 
 #define NAMES    64
 #define WATCHERS 64
@@ -375,8 +376,15 @@ fake_eal_alloc(unsigned int page)
 {
 	pthread_rwlock_wrlock(&memory_lock);
 	present[page] = true;
+	pages[page].flags = 0;
 	tell(RTE_MEM_EVENT_ALLOC, page);
 	pthread_rwlock_unlock(&memory_lock);
+}
+
+bool
+fake_eal_is_unmapped(unsigned int page)
+{
+	return unmapped_has(pages[page].addr, FAKE_EAL_PAGE);
 }
 
 void

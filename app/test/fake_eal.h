@@ -35,6 +35,8 @@ void fake_eal_alloc(unsigned int page);
 void fake_eal_free(unsigned int page);
 /* Where the memory is from now on. */
 void fake_eal_set_base(uint64_t base);
+/* Whether the plugin has marked it as out of reach of devices. */
+bool fake_eal_is_unmapped(unsigned int page);
 /* Whether EAL's memory lock is free, so that others can allocate. */
 bool fake_eal_memory_is_free(void);
 

@@ -7,11 +7,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "internal.h"
+#include "process.h"
 #include "test.h"
 
 static char text[256];
@@ -152,9 +154,14 @@ enter_namespace(void)
 	       write_file("/proc/self/setgroups", "deny") && write_file("/proc/self/gid_map", gids);
 }
 
+/* What a child calls itself; NULL: nothing else. */
+static const char *child_name;
+
 static void
 child_opens(const char *node, int ready)
 {
+	if (child_name != NULL)
+		prctl(PR_SET_NAME, child_name);
 	if (!enter_namespace())
 		_exit(77);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -242,6 +249,35 @@ process_has_the_legacy_group_open(void **state)
 	check_process_found(GROUP_NIC, "/dev/vfio/13");
 }
 
+/* Whoever may open a device chooses the name: nothing of it may steer the terminal. */
+static void
+process_name_is_printable(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	child_name = "\033[2K\rinit\x9b\n";
+	pid = start_child("/dev/vfio/devices/vfio1");
+	child_name = NULL;
+	if (pid < 0) {
+		print_message("skipped: no mount namespace may be made here\n");
+		skip();
+	}
+	holders(NIC1);
+	end_child(pid);
+	CHECK(strstr(text, "(?[2K?init") != NULL);
+}
+
+static void
+no_process_has_no_name(void **state)
+{
+	char name[PROCESS_NAME_SIZE];
+
+	(void)state;
+	process_name("0", name);
+	CHECK_STR(name, "?");
+}
+
 static void
 process_with_another_groups_node_is_not_told(void **state)
 {
@@ -315,6 +351,8 @@ main(void)
 		TEST_MACHINE(process_has_the_cdev_open),
 		TEST_MACHINE(process_has_a_siblings_cdev_open),
 		TEST_MACHINE(process_has_the_legacy_group_open),
+		TEST_MACHINE(process_name_is_printable),
+		TEST_MACHINE(no_process_has_no_name),
 		TEST_MACHINE(process_with_another_groups_node_is_not_told),
 		TEST_MACHINE(users_are_processes),
 		TEST(told_with_refusals_that_may_have_a_holder),

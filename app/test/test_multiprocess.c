@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <rte_alarm.h>
 #include <rte_common.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -30,12 +31,16 @@
 #include "ioasid.h"
 #include "multiprocess.h"
 #include "stock.h"
+#include "stock_secondary.h"
 
 #define BDF          "0000:01:00.0"
 #define PEER         "/var/run/dpdk/rte/mp_socket_4711_1a2b"
+#define STOCK_PEER   "/var/run/dpdk/rte/mp_socket_4714_1a2b"
 #define STOCK_ACTION "eal_vfio_mp_sync"
 
-enum { QUERY = 1, DEVICE = 2 };
+#define VERSION 2
+
+enum { QUERY = 1, DEVICE = 2, MODE = 3 };
 
 /* As it travels. Another build of the plugin may be at the other end: fixed. */
 struct message {
@@ -46,14 +51,17 @@ struct message {
 	uint32_t has_list;
 	uint32_t device_id;
 	uint32_t ioasid;
+	uint32_t stock;
 };
 
 static struct {
 	enum rte_proc_type_t type;
 	const char *peer, *runtime_dir;
 	/* the primary's channel */
-	rte_mp_t action;
+	rte_mp_t action, stock_action; /* ioasid_mp, STOCK_ACTION */
 	int register_errno;
+	rte_eal_alarm_callback alarm;
+	void *alarm_arg;
 	struct rte_mp_msg reply;
 	int nreplies, reply_ret;
 	/* its devices */
@@ -82,8 +90,10 @@ rte_eal_get_runtime_dir(void)
 int
 rte_mp_action_register(const char *name, rte_mp_t action)
 {
-	assert_string_equal(name, "ioasid_mp");
-	fake.action = action;
+	if (strcmp(name, STOCK_ACTION) == 0)
+		fake.stock_action = action;
+	else
+		fake.action = action;
 	rte_errno = fake.register_errno;
 	return fake.register_errno != 0 ? -1 : 0;
 }
@@ -91,8 +101,10 @@ rte_mp_action_register(const char *name, rte_mp_t action)
 void
 rte_mp_action_unregister(const char *name)
 {
-	assert_string_equal(name, "ioasid_mp");
-	fake.action = NULL;
+	if (strcmp(name, STOCK_ACTION) == 0)
+		fake.stock_action = NULL;
+	else
+		fake.action = NULL;
 }
 
 int
@@ -128,6 +140,24 @@ rte_mp_request_sync(struct rte_mp_msg *req, struct rte_mp_reply *reply, const st
 	assert_non_null(reply->msgs);
 	*reply->msgs = fake.answers[n];
 	reply->nb_received = 1;
+	return 0;
+}
+
+int
+rte_eal_alarm_set(uint64_t us, rte_eal_alarm_callback callback, void *arg)
+{
+	assert_int_equal(us, 5000000);
+	fake.alarm = callback;
+	fake.alarm_arg = arg;
+	return 0;
+}
+
+int
+rte_eal_alarm_cancel(rte_eal_alarm_callback callback, void *arg)
+{
+	(void)arg;
+	assert_true(fake.alarm == NULL || fake.alarm == callback);
+	fake.alarm = NULL;
 	return 0;
 }
 
@@ -222,7 +252,7 @@ assert_logged_nothing(void)
 static struct message
 message(enum rte_proc_type_t sender, uint32_t request)
 {
-	struct message m = { .version = 1, .request = request };
+	struct message m = { .version = VERSION, .request = request };
 
 	strcpy(m.bdf, BDF);
 	if (sender == RTE_PROC_PRIMARY) {
@@ -264,7 +294,7 @@ reply_to(const struct rte_mp_msg *msg)
 	assert_string_equal(fake.reply.name, "ioasid_mp");
 	assert_int_equal(fake.reply.len_param, sizeof(m));
 	memcpy(&m, fake.reply.param, sizeof(m));
-	assert_int_equal(m.version, 1);
+	assert_int_equal(m.version, VERSION);
 	if (fake.reply.num_fds == 1) {
 		assert_int_equal(fake.reply.fds[0], fake.shared_fd);
 		assert_false(is_open(fake.shared_fd));
@@ -310,6 +340,25 @@ requests_are_answered(void **state)
 	assert_int_equal(reply.result, -EAGAIN);
 	assert_int_equal(fake.reply.num_fds, 0);
 	assert_logged_nothing();
+}
+
+static void
+the_mode_is_told(void **state)
+{
+	struct message m = message(RTE_PROC_SECONDARY, MODE), reply;
+
+	(void)state;
+	m.bdf[0] = '\0';
+	m.stock = 1;
+	reply = reply_to_message(&m);
+	assert_int_equal(reply.result, 0);
+	assert_int_equal(reply.stock, 0);
+	fake.stock = true;
+	reply = reply_to_message(&m);
+	assert_int_equal(reply.result, 0);
+	assert_int_equal(reply.stock, 1);
+	assert_int_equal(fake.reply.num_fds, 0);
+	assert_int_equal(fake.nshares, 0);
 }
 
 static void
@@ -368,8 +417,8 @@ descriptors_are_refused_and_left_alone(void **state)
 static void
 wrong_fields_are_refused(void **state)
 {
-	static const uint32_t requests[] = { 0, 3, 0x01000000, UINT32_MAX };
-	static const uint32_t versions[] = { 0, 2, 0x01000000, UINT32_MAX };
+	static const uint32_t requests[] = { 0, 4, 0x01000000, UINT32_MAX };
+	static const uint32_t versions[] = { 0, 1, 3, 0x01000000, UINT32_MAX };
 	struct message m = message(RTE_PROC_SECONDARY, DEVICE);
 	struct rte_mp_msg msg;
 
@@ -385,7 +434,7 @@ wrong_fields_are_refused(void **state)
 		msg = envelope(&m);
 		refused(&msg, -EPROTO);
 	}
-	m.version = 1;
+	m.version = VERSION;
 	memset(m.bdf, 'A', sizeof(m.bdf));
 	msg = envelope(&m);
 	refused(&msg, -EINVAL);
@@ -452,27 +501,101 @@ ask_as_stock(rte_mp_t action, const char *peer, int length)
 static void
 stock_secondaries_are_told_of(void **state)
 {
-	rte_mp_t action = multiprocess_action(STOCK_ACTION, another_action);
+	struct message m = message(RTE_PROC_SECONDARY, QUERY);
 
 	(void)state;
-	assert_ptr_equal(multiprocess_action("ioasid_mp", another_action), another_action);
-	assert_ptr_equal(multiprocess_action(NULL, another_action), another_action);
-	assert_ptr_not_equal(action, another_action);
-	/* Whatever it asks for, and however often. */
-	ask_as_stock(action, PEER, 12);
-	ask_as_stock(action, PEER, 0);
-	ask_as_stock(action, PEER, RTE_MP_MAX_PARAM_LEN);
-	assert_int_equal(count(logged(), "a secondary process (4711) runs without dpdk-ioasid"), 1);
-	assert_int_equal(count(logged(), "IOASID"), 1);
-	/* Not even the name of its socket is passed on. */
-	ask_as_stock(action, "/tmp/\033[2Jmp_socket_\n%n", 12);
-	ask_as_stock(action, "", 12);
-	ask_as_stock(action, "mp_socket_", 12);
-	assert_int_equal(count(logged(), "IOASID"), 2);
-	assert_null(strchr(logged(), '\033'));
 	/* Stock EAL does the work: it answers itself. */
 	fake.stock = true;
-	assert_ptr_equal(multiprocess_action(STOCK_ACTION, another_action), another_action);
+	fake.stock_action = another_action;
+	stock_secondary_answer(false);
+	assert_ptr_equal(fake.stock_action, another_action);
+	assert_false(stock_secondary_keeps_action(STOCK_ACTION));
+	fake.stock = false;
+	fake.register_errno = ENOTSUP;
+	stock_secondary_answer(false);
+	assert_logged_nothing();
+	fake.register_errno = ENOMEM;
+	stock_secondary_answer(false);
+	assert_int_equal(count(logged(), "will not be told of here"), 1);
+	assert_false(stock_secondary_keeps_action(STOCK_ACTION));
+	fake.register_errno = 0;
+
+	stock_secondary_answer(false);
+	assert_true(stock_secondary_keeps_action(STOCK_ACTION));
+	assert_false(stock_secondary_keeps_action("ioasid_mp"));
+	assert_false(stock_secondary_keeps_action(NULL));
+	/* Whatever it asks for, and however often. */
+	ask_as_stock(fake.stock_action, STOCK_PEER, 12);
+	ask_as_stock(fake.stock_action, STOCK_PEER, 0);
+	ask_as_stock(fake.stock_action, STOCK_PEER, RTE_MP_MAX_PARAM_LEN);
+	assert_int_equal(count(logged(), "a secondary process (4714) runs without dpdk-ioasid"), 1);
+	assert_int_equal(count(logged(), "IOASID"), 2);
+	/* Not even the name of its socket is passed on. */
+	ask_as_stock(fake.stock_action, "/tmp/\033[2Jmp_socket_\n%n", 12);
+	ask_as_stock(fake.stock_action, "", 12);
+	ask_as_stock(fake.stock_action, "mp_socket_", 12);
+	assert_int_equal(count(logged(), "IOASID"), 3);
+	assert_null(strchr(logged(), '\033'));
+	/* One of ours, whose EAL asks all the same. */
+	fake.peer = "mp_socket_4713_1a2b";
+	reply_to_message(&m);
+	ask_as_stock(fake.stock_action, fake.peer, 12);
+	assert_int_equal(count(logged(), "IOASID"), 3);
+}
+
+/* Another process, forked: what has been replaced stays so. Nothing of the parent's changes. */
+static void
+in_a_child(void (*test)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		test();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void
+asks_first(void)
+{
+	struct message m = message(RTE_PROC_SECONDARY, QUERY);
+
+	fake.stock_action = another_action;
+	stock_secondary_answer(true);
+	ask_as_stock(fake.stock_action, "mp_socket_4712_1a2b", 12);
+	assert_logged_nothing();
+	fake.alarm(fake.alarm_arg);
+	assert_int_equal(count(logged(), "a secondary process (4712) runs without dpdk-ioasid"), 1);
+	/* One of ours, for which EAL asks first. */
+	ask_as_stock(fake.stock_action, "mp_socket_4715_1a2b", 12);
+	fake.peer = "mp_socket_4715_1a2b";
+	reply_to_message(&m);
+	fake.alarm(fake.alarm_arg);
+	assert_int_equal(count(logged(), "IOASID"), 1);
+	multiprocess_stop();
+	assert_null(fake.alarm);
+}
+
+/* EAL's own action did not come to us: it is replaced once EAL is up. */
+static void
+stock_action_is_replaced(void **state)
+{
+	(void)state;
+	in_a_child(asks_first);
+}
+
+/* A secondary has no list of its own, and the action is the primary's. */
+static void
+stock_action_of_a_secondary_is_left_alone(void **state)
+{
+	(void)state;
+	fake.stock_action = another_action;
+	stock_secondary_answer(true);
+	assert_ptr_equal(fake.stock_action, another_action);
 }
 
 static void
@@ -657,6 +780,43 @@ no_answer_is_waited_for_once(void **state)
 	setup_fails(-ECONNREFUSED, BDF ": the primary process has ended");
 }
 
+static struct rte_mp_msg
+answer_of_mode(int result, uint32_t stock)
+{
+	struct message m = {
+		.version = VERSION, .request = MODE, .result = result, .stock = stock
+	};
+
+	return envelope(&m);
+}
+
+static void
+the_primary_decides_the_mode(void **state)
+{
+	struct message m;
+
+	(void)state;
+	fake.nanswers = 1;
+	fake.answers[0] = answer_of_mode(0, 1);
+	assert_true(multiprocess_primary_is_stock());
+	memcpy(&m, fake.request.param, sizeof(m));
+	assert_int_equal(m.request, MODE);
+	assert_string_equal(m.bdf, "");
+	fake.answers[0] = answer_of_mode(0, 0);
+	assert_false(multiprocess_primary_is_stock());
+	assert_logged_nothing();
+	/* One that cannot be asked has no device for us, so stock's way is not tried. */
+	fake.answers[0] = answer_of_mode(-EPROTO, 1);
+	assert_false(multiprocess_primary_is_stock());
+	assert_non_null(strstr(logged(), "IOASID: the primary process runs another version"));
+	fake.nanswers = 0;
+	assert_false(multiprocess_primary_is_stock());
+	assert_non_null(strstr(logged(), "IOASID: the primary process does not answer"));
+	/* Told already: nothing more for each device. */
+	setup_fails(-ETIMEDOUT, NULL);
+	assert_int_equal(count(logged(), "IOASID"), 2);
+}
+
 static void
 wrong_answers_are_refused(void **state)
 {
@@ -674,7 +834,7 @@ wrong_answers_are_refused(void **state)
 	wrong[n++].num_fds = 2;
 	/* One was promised, none came. */
 	wrong[n++].fds[0] = -1;
-	m.version = 2;
+	m.version = VERSION - 1;
 	memcpy(wrong[n++].param, &m, sizeof(m));
 	m = good;
 	m.request = QUERY;
@@ -739,11 +899,15 @@ main(void)
 		PRIMARY(descriptors_are_refused_and_left_alone),
 		PRIMARY(wrong_fields_are_refused),
 		PRIMARY(a_name_is_only_looked_up),
+		PRIMARY(the_mode_is_told),
+		PRIMARY(stock_action_is_replaced), /* before what EAL registers has been seen */
 		PRIMARY(stock_secondaries_are_told_of),
+		SECONDARY(stock_action_of_a_secondary_is_left_alone),
 		PRIMARY(no_channel_is_no_error),
 		PRIMARY(secondaries_of_an_earlier_primary_are_named),
 		SECONDARY(a_copy_is_ours_until_released),
 		SECONDARY(no_answer_is_waited_for_once),
+		SECONDARY(the_primary_decides_the_mode),
 		SECONDARY(wrong_answers_are_refused),
 		SECONDARY(a_busy_primary_is_asked_again),
 		SECONDARY(a_device_that_the_primary_has_not),

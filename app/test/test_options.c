@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -20,6 +24,8 @@
 #include "options.h"
 
 #define MAX_ARGS 16
+/* Exit status of what was to be privileged and is not: a nosuid file system. */
+#define NOT_PRIVILEGED 77
 
 static int
 setup(void **state)
@@ -339,12 +345,69 @@ environment(void **state)
 	assert_non_null(strstr(logged(), OPTIONS_ENV ": \"-m\" is not an option of dpdk-ioasid"));
 	assert_true(options.allow_insecure);
 	assert_string_equal(options.dev, "/dev/x");
+	/* As an application does with its arguments. */
+	assert_int_equal(unsetenv(OPTIONS_ENV), 0);
 	/* Whoever asks later must not take it for good, either. */
 	assert_int_equal(options_env(), -EINVAL);
 }
 
+/* What the privileged program does that whoever starts it has set the variable for. */
+#define PRIVILEGED "--privileged"
+
+static int
+privileged(void)
+{
+	char *argv[] = { (char[]){ "app" }, (char[]){ "--allow-insecure-vfio" } };
+	int taken;
+
+	if (getauxval(AT_SECURE) == 0)
+		return NOT_PRIVILEGED;
+	if (log_capture() < 0 || options_env() < 0 || options_env() < 0 || options.allow_insecure ||
+	    strstr(logged(), OPTIONS_ENV " is not read") == NULL ||
+	    strstr(strstr(logged(), " is not read") + 1, " is not read") != NULL)
+		return EXIT_FAILURE;
+	/* The program's own arguments are as good as ever. */
+	return options_take(2, argv, &taken) == 0 && options.allow_insecure ? EXIT_SUCCESS
+									    : EXIT_FAILURE;
+}
+
+/* A set-user-ID copy of this program; false: cannot be had here. */
+static bool
+copy_program(char *path)
+{
+	char command[PATH_MAX + 64];
+	int fd = mkstemp(path);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	snprintf(command, sizeof(command), "cp /proc/%d/exe %s", (int)getpid(), path);
+	return system(command) == 0 && chown(path, 65534, 65534) == 0 && chmod(path, 04755) == 0;
+}
+
+static void
+environment_of_a_privileged_program(void **state)
+{
+	char path[] = "/var/tmp/test_options.XXXXXX";
+	bool copied = copy_program(path);
+	char command[PATH_MAX + 64];
+	int status = -1;
+
+	(void)state;
+	snprintf(command, sizeof(command),
+		 OPTIONS_ENV "='--allow-insecure-vfio --ioasid-fd 77' %s " PRIVILEGED, path);
+	if (copied)
+		status = system(command);
+	unlink(path);
+	if (!copied || WEXITSTATUS(status) == NOT_PRIVILEGED) {
+		print_message("skipped: no set-user-ID program can be made here\n");
+		skip();
+	}
+	assert_int_equal(status, 0);
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(takes_ours_and_leaves_the_rest, setup, teardown),
@@ -356,7 +419,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(application_parses_on_where_eal_stopped, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(environment, setup, teardown),
+		cmocka_unit_test(environment_of_a_privileged_program),
 	};
 
+	if (argc > 1 && strcmp(argv[1], PRIVILEGED) == 0)
+		_exit(privileged()); /* a sanitizer's exit may not look into it */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

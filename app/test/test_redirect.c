@@ -116,6 +116,28 @@ bound_lazily(void **state)
 	check_all_kinds(CALLER_LAZY);
 }
 
+/* In one object, and how many there are. */
+static void
+one_object(void **state)
+{
+	struct caller c, other;
+
+	(void)state;
+	load(CALLER_NOW, &c);
+	load(CALLER_LAZY, &other);
+	assert_true(redirect_count(c.pointer_address(), "redirect_target") > 0);
+	assert_true(redirect_count(other.pointer_address(), "redirect_called") > 0);
+	assert_int_equal(redirect_count(c.pointer_address(), "a_name_that_nobody_has"), 0);
+	/* What an object defines and does not call by name. */
+	assert_int_equal(redirect_count(c.pointer_address(), "call_directly"), 0);
+	assert_int_equal(c.call_directly(), STOCK);
+	assert_true(redirect_in(c.pointer_address(), table, 3) > 0);
+	assert_int_equal(c.call_directly(), OURS);
+	assert_int_equal(other.call_directly(), STOCK);
+	dlclose(c.handle);
+	dlclose(other.handle);
+}
+
 /* This program refers to it, too: whoever redirects keeps what it calls itself. */
 static void
 not_our_own(void **state)
@@ -142,9 +164,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_named),
-		cmocka_unit_test(bound_now),
-		cmocka_unit_test(bound_lazily),
+		cmocka_unit_test(nothing_named), cmocka_unit_test(bound_now),
+		cmocka_unit_test(bound_lazily),  cmocka_unit_test(one_object),
 		cmocka_unit_test(not_our_own),
 	};
 

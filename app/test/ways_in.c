@@ -4,7 +4,14 @@
  * A small DPDK application that knows nothing of the plugin: starts all ports, sends a
  * burst from each to the other end of its cable, cleans up. How it comes to use the
  * plugin is a matter of how it is linked (meson.build) and started (test_ways_in.py).
+ *
+ * As a secondary process it only tells which ports there are. Words of its own:
+ *
+ *	refuse  allocate until that is refused, and free it
+ *	wait    until the end of stdin, while EAL follows device events
  */
+
+#define ALLOW_EXPERIMENTAL_API /* device events, in 22.11 */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +19,11 @@
 
 #include <rte_cycles.h>
 #include <rte_debug.h>
+#include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_malloc.h>
 #include <rte_mbuf.h>
 
 #define BURST   32
@@ -72,16 +81,40 @@ exchange(uint16_t from, uint16_t to, struct rte_mempool *pool)
 	return count;
 }
 
-int
-main(int argc, char **argv)
+static void
+refuse(void)
 {
-	int consumed = rte_eal_init(argc, argv);
+	enum { MAX = 256, SIZE = 4 << 20 };
+	void *p[MAX];
+	int n = 0;
+
+	while (n < MAX && (p[n] = rte_malloc(NULL, SIZE, 0)) != NULL) {
+		memset(p[n], 0x5a, SIZE);
+		n++;
+	}
+	printf("%s after %d\n", n < MAX ? "refused" : "never refused", n);
+	while (n > 0)
+		rte_free(p[--n]);
+}
+
+static void
+wait_for_end(void)
+{
+	if (rte_dev_event_monitor_start() < 0)
+		rte_exit(EXIT_FAILURE, "no device events: %s\n", rte_strerror(rte_errno));
+	printf("waiting\n");
+	fflush(stdout);
+	while (getchar() != EOF)
+		continue;
+	rte_dev_event_monitor_stop();
+}
+
+static void
+work(void)
+{
 	struct rte_mempool *pool;
 	uint16_t port;
 
-	if (consumed < 0)
-		return EXIT_FAILURE;
-	printf("%d arguments left behind %s\n", argc - consumed - 1, argv[consumed]);
 	pool = rte_pktmbuf_pool_create("packets", 4095, 64, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
 				       (int)rte_socket_id());
 	if (pool == NULL)
@@ -90,6 +123,41 @@ main(int argc, char **argv)
 	start(port, pool);
 	if (rte_eth_dev_count_avail() == 2)
 		printf("received %u and %u packets\n", exchange(0, 1, pool), exchange(1, 0, pool));
+}
+
+static void
+tell_ports(void)
+{
+	char name[RTE_ETH_NAME_MAX_LEN];
+	uint16_t port;
+
+	RTE_ETH_FOREACH_DEV(port)
+	{
+		rte_eth_dev_get_name_by_port(port, name);
+		printf("port %u: %s\n", port, name);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	int consumed = rte_eal_init(argc, argv);
+	uint16_t port;
+
+	if (consumed < 0)
+		return EXIT_FAILURE;
+	printf("%d arguments left behind %s\n", argc - consumed - 1, argv[consumed]);
+	if (rte_eal_process_type() == RTE_PROC_SECONDARY) {
+		tell_ports();
+		return rte_eal_cleanup();
+	}
+	work();
+	for (int i = consumed + 1; i < argc; i++) {
+		if (strcmp(argv[i], "refuse") == 0)
+			refuse();
+		else if (strcmp(argv[i], "wait") == 0)
+			wait_for_end();
+	}
 	RTE_ETH_FOREACH_DEV(port)
 	rte_eth_dev_stop(port);
 	printf("cleaned up: %d\n", rte_eal_cleanup());

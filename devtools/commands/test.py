@@ -3,8 +3,8 @@
 
     devtools/test [--only PART[,PART…]] [--kernel lts|latest]
 
-Parts, in this order: setup build unit checks package lab dts. Ends with `N passed, N failed,
-N skipped`. dts, some of DPDK's own test suite, is skipped unless DPDK_IOASID_DTS_TREE names a
+Parts, in this order: setup build unit checks package versions lab dts. Ends with `N passed, N failed,
+N skipped`. versions is the quick part of devtools/test-versions for one of them. dts, some of DPDK's own test suite, is skipped unless DPDK_IOASID_DTS_TREE names a
 checkout of DPDK that has it (25.11 or later): see devtools/dts.
 """
 
@@ -23,13 +23,23 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PLUGIN = "drivers/iommu/ioasid/librte_iommu_ioasid.so"
+ARCHIVE = "drivers/iommu/ioasid/librte_iommu_ioasid.a"
 # The lab finds the plugin at the same path in the guest: it must lie in the checkout.
 BUILDS = {
     "build/test-gcc": ({"CC": "gcc"}, []),
+    # As packages of Ubuntu and Fedora are built; and a compiler of several words.
+    "build/test-lto": ({"CC": "ccache gcc -m64", "CFLAGS": "-flto=auto -ffat-lto-objects",
+                        "LDFLAGS": "-flto=auto -Wl,-Bsymbolic-functions"},
+                       ["-Ddocs=disabled"]),
     "build/test-asan": ({"CC": "clang"}, ["-Db_sanitize=address,undefined", "-Db_lundef=false",
                                           "-Ddocs=disabled"]),
 }
+# Without sanitizers, as they are installed.
+PLAIN = ("build/test-gcc", "build/test-lto")
 BOOT_TIMEOUT = 2400
+# What each way in has brought, as devtools/tests/test_whole.py tells: (way, linking, what, yes).
+WAYS = []
+WAYS_PAGE = "doc/guides/ways.csv"
 # The directory with the Debian packages, once they are built.
 PACKAGES = []
 TESTS = "devtools/tests"
@@ -49,20 +59,25 @@ SWITCH = ["--qemu-arg=" + arg for arg in (
     "-device", "igb,id=switchnic,bus=switch-down,netdev=cable-switch,romfile=,"
                "mac=02:00:00:00:00:50")]
 NOT_OTHERS = [TESTS, *(f"--ignore={TESTS}/{name}" for name in ("narrow", "noiommu", "virtio"))]
-# name: (pytest's arguments, the lab's options). The last are for what cannot be in the others.
+# A librte_eal whose calls of itself nobody can stand in the place of, as Ubuntu links it.
+DIRECT = "build/eal-direct"
+# name: (pytest's arguments, the lab's options, the environment). All but the halves are for what
+# cannot be in them.
 MACHINES = {
-    "first half": (["--part=0/2", *NOT_OTHERS], E1000E + SWITCH),
-    "second half": (["--part=1/2", *NOT_OTHERS], E1000E + SWITCH),
+    "first half": (["--part=0/2", *NOT_OTHERS], E1000E + SWITCH, {}),
+    "second half": (["--part=1/2", *NOT_OTHERS], E1000E + SWITCH, {}),
     "narrow": ([f"{TESTS}/narrow"],
                ["--qemu-arg=-global", "--qemu-arg=intel-iommu.aw-bits=39",
-                "--mem=6G", "--append=hugepagesz=1G hugepages=2", "--hugepages=128"]),
-    "noiommu": ([f"{TESTS}/noiommu"], ["--append=intel_iommu=off"]),
+                "--mem=6G", "--append=hugepagesz=1G hugepages=2", "--hugepages=128"], {}),
+    "noiommu": ([f"{TESTS}/noiommu"], ["--append=intel_iommu=off"], {}),
     "virtio": ([f"{TESTS}/virtio"],
-               ["--iommu=virtio", "--append=iommufd.allow_unsafe_interrupts=1"]),
+               ["--iommu=virtio", "--append=iommufd.allow_unsafe_interrupts=1"], {}),
+    "direct calls": (["-m", "every_dpdk", *NOT_OTHERS], [],
+                     {"LD_LIBRARY_PATH": os.path.join(TOP, DIRECT)}),
 }
 # Those of one line run after each other. Two lines for each kernel, since a machine waits for its
 # devices a third of the time.
-LINES = (("first half", "narrow"), ("second half", "noiommu", "virtio"))
+LINES = (("first half", "narrow", "direct calls"), ("second half", "noiommu", "virtio"))
 # One process, five lcores, a secondary process; all of DTS takes an hour.
 DTS_SUITES = ["hello_world", "l2fwd", "packet_capture"]
 
@@ -130,6 +145,7 @@ def setup(count, _):
 def build(count, _):
     for directory, (env, options) in BUILDS.items():
         build_in(count, directory, options, env)
+    step(count, "librte_eal with direct calls", "devtools/relink-eal", DIRECT)
 
 
 def build_in(count, directory, options=(), env=None, inside=()):
@@ -190,7 +206,10 @@ def checks(count, _):
         ("guides, html", *guides("html")),
         ("guides, man", *guides("man")),
         ("exported symbols", "devtools/checks/exports", plugin),
-        ("installation", "devtools/checks/install", "build/test-gcc"),
+        *(("installation", "devtools/checks/install", build) for build in PLAIN),
+        *(("static library", "devtools/checks/archive", os.path.join(build, ARCHIVE))
+          for build in PLAIN),
+        ("wrong programs", "devtools/checks/fail-closed", "build/test-gcc"),
         ("format", "clang-format", "--dry-run", "--Werror", *sources()),
         ("counting DTS's results", "devtools/dtslab/selftest"),
         ("messages in the guides", "devtools/checks/messages"),
@@ -226,6 +245,13 @@ def package(count, _):
     step(count, "Debian packages", "devtools/checks/package", PACKAGES[0].name)
 
 
+def versions(count, _):
+    """What rests on another DPDK than this Debian's breaks unseen else; the lab's part takes long."""
+    import test_versions  # which needs this file
+
+    test_versions.test_one(count, test_versions.QUICK_VERSION)
+
+
 def lab(count, kernels):
     """The kernels side by side, each on its share of the processors."""
     built = [kernel for kernel in kernels if kernel_is_there(count, kernel)]
@@ -233,6 +259,27 @@ def lab(count, kernels):
         say(f"{' and '.join(built)} side by side; what is the same on every kernel is done once")
     together([functools.partial(lab_on, count, built, part, line)
               for part in range(len(built)) for line in LINES])
+    ways(count)
+
+
+def ways(count):
+    """The guide's table is what was found, word for word."""
+    kinds = list(dict.fromkeys((way, linking) for way, linking, _, _ in WAYS))
+    features = list(dict.fromkeys(feature for _, _, feature, _ in WAYS))
+    found = {(way, linking, feature): there for way, linking, feature, there in WAYS}
+    rows = [["way", "librte_eal's calls of itself", *features]]
+    rows += [[*kind, *(found.get((*kind, feature), "-") for feature in features)]
+             for kind in sorted(kinds)]
+    table = "".join(", ".join(row) + "\n" for row in rows)
+    with open(os.path.join(TOP, WAYS_PAGE), encoding="utf-8") as file:
+        told = file.read()
+    if table == told:
+        count.ok()
+        return
+    path = os.path.join("build", os.path.basename(WAYS_PAGE))
+    with open(os.path.join(TOP, path), "w", encoding="utf-8") as file:
+        file.write(table)
+    count.fail(f"{WAYS_PAGE} is not what was found: compare {path}")
 
 
 def together(tasks):
@@ -255,23 +302,24 @@ def lab_on(count, kernels, part, line):
     cores = sorted(os.sched_getaffinity(0))
     inside = ["taskset", "-c", ",".join(map(str, cores[part::len(kernels)] or cores))]
     for name in line:
-        tests, options = MACHINES[name]
+        tests, options, env = MACHINES[name]
         lab_tests(count, f"lab, {kernels[part]}, {name}", "build/test-gcc",
                   [f"--one-kernel-part={part}/{len(kernels)}", *tests],
-                  ["--kernel", kernels[part], *options], inside)
+                  ["--kernel", kernels[part], *options], inside, env)
 
 
-def lab_tests(count, what, directory, tests, options, inside=()):
+def lab_tests(count, what, directory, tests, options, inside=(), env=None):
     say(f"tests in the {what}")
     # No machine outlives us.
     command = ["setpriv", "--pdeathsig", "TERM", *inside,
-               "devtools/lab", "run", "--timeout", str(BOOT_TIMEOUT), *options,
-               "--", "/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-rfEs", "-v",
+               "devtools/lab", "run", "--timeout", str(BOOT_TIMEOUT), *options, "--",
+               "env", *(f"{name}={value}" for name, value in (env or {}).items()),
+               "/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-rfEs", "-v",
                "--color=no", "--durations=5", *tests]
     plugin = os.path.join(TOP, directory, PLUGIN)
-    env = {**os.environ, "DPDK_IOASID_PLUGIN": plugin,
-           "DPDK_IOASID_PACKAGES": PACKAGES[0].name if PACKAGES else ""}
-    with subprocess.Popen(command, cwd=TOP, env=env,
+    ours = {**os.environ, "DPDK_IOASID_PLUGIN": plugin,
+            "DPDK_IOASID_PACKAGES": PACKAGES[0].name if PACKAGES else ""}
+    with subprocess.Popen(command, cwd=TOP, env=ours,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                           errors="replace") as process:
         lines = []
@@ -279,6 +327,7 @@ def lab_tests(count, what, directory, tests, options, inside=()):
             print(f"    {what}: {line}", end="", flush=True)
             lines.append(line)
         status = process.wait()
+    WAYS.extend(re.findall(r"^WAY (.*) \| (.*) \| (.*) \| (.*)$", "".join(lines), re.M))
     read_pytest(count, what, status, "".join(lines))
 
 
@@ -332,7 +381,7 @@ def read_dts(count, status, path):
 
 
 PARTS = {"setup": setup, "build": build, "unit": unit, "checks": checks, "package": package,
-         "lab": lab, "dts": dts}
+         "versions": versions, "lab": lab, "dts": dts}
 
 
 def main():

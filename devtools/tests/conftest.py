@@ -17,6 +17,9 @@ NAMES = ("NIC0", "NIC1", "GROUP_NIC", "GROUP_HD", "EDU_NIC", "EDU")
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "one_kernel: what it tests is the same on every kernel")
+    config.addinivalue_line("markers", "every_dpdk: what it tests rests on how DPDK is made, so it "
+                            "runs with other versions, too, and with another linking")
+    config.option.strict_markers = True
 
 
 def pytest_addoption(parser):

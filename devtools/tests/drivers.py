@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import tempfile
 
+from plugin import library
+
 # What the tests use of the distribution's drivers, besides those that testpmd is linked to.
 DRIVERS = {"bus_pci", "bus_vdev", "mempool_ring", "net_e1000", "net_null", "net_pcap", "net_ring"}
 
@@ -16,10 +18,10 @@ class Drivers:
     """Those above, `more`, and what dpdk-testpmd needs, in place of all."""
 
     def __init__(self, more=()):
-        [self.directory] = glob.glob("/usr/lib/*/dpdk/pmds-*")
+        [self.directory] = glob.glob(f"{os.path.dirname(library('librte_ethdev'))}/dpdk/pmds-*")
         self.few = tempfile.mkdtemp()
         os.chmod(self.few, 0o755)  # some tests are another user's
-        for name in DRIVERS.union(more, linked("/usr/bin/dpdk-testpmd")):
+        for name in DRIVERS.union(more, linked(shutil.which("dpdk-testpmd"))):
             for path in glob.glob(f"{self.directory}/librte_{name}.so.*"):
                 shutil.copy(path, self.few, follow_symlinks=False)
 

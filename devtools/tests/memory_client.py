@@ -12,7 +12,9 @@ NOBODY = 65534
 
 
 def command(eal, what):
-    return [CLIENT, "-l", "0", "--iova-mode=va", *eal, "--", *what]
+    # Newer EALs take no option twice.
+    iova = [] if any(arg.startswith("--iova-mode") for arg in eal) else ["--iova-mode=va"]
+    return [CLIENT, "-l", "0", *iova, *eal, "--", *what]
 
 
 def run(eal, what, wrapper=(), env=None, status=0):

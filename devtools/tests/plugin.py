@@ -2,6 +2,9 @@
 """Where the plugin under test is, and how programs are put under it."""
 
 import os
+import re
+import shutil
+import subprocess
 
 # devtools/test names the one it has built; the default is for runs by hand.
 PLUGIN = os.environ.get("DPDK_IOASID_PLUGIN",
@@ -9,6 +12,15 @@ PLUGIN = os.environ.get("DPDK_IOASID_PLUGIN",
 # Where the fixture "installed" puts it: EAL's -d refuses what others may write to, as a checkout
 # below /tmp.
 INSTALLED = "/usr/local/lib/librte_iommu_ioasid.so"
+
+BUILD = os.path.abspath(os.path.join(os.path.dirname(PLUGIN), "../../.."))
+COMMAND = os.path.join(BUILD, "app/dpdk-ioasid/dpdk-ioasid")
+
+
+def library_path(*directories):
+    """For the environment: these before what the tests themselves run with (another DPDK)."""
+    inherited = os.environ.get("LD_LIBRARY_PATH")
+    return {"LD_LIBRARY_PATH": ":".join([*directories, *([inherited] if inherited else [])])}
 
 
 def environment(preload=True, more=None):
@@ -18,3 +30,23 @@ def environment(preload=True, more=None):
         env["LD_PRELOAD"] = PLUGIN
     env.update(more or {})
     return env
+
+
+def library(name):
+    """The file of a library that testpmd is loaded with: "librte_eal"."""
+    text = subprocess.run(["ldd", shutil.which("dpdk-testpmd")], capture_output=True, text=True,
+                          check=True).stdout
+    return os.path.realpath(re.search(rf"{name}\.so\S* => (\S+)", text)[1])
+
+
+def eal_calls_itself_directly():
+    """As Ubuntu links it: there is nothing to redirect in it (devtools/relink-eal)."""
+    text = subprocess.run(["readelf", "-rW", library("librte_eal")], capture_output=True,
+                          text=True, check=True).stdout
+    assert "dlopen" in text
+    return " rte_vfio_" not in text
+
+
+def abi():
+    """Of the DPDK that is tested: 23 for 22.11, 26 for 25.11."""
+    return int(re.search(r"librte_eal\.so\.(\d+)", library("librte_eal"))[1])

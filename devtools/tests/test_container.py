@@ -25,6 +25,7 @@ def client(*args, eal=(), status=0):
     return result.stdout
 
 
+@pytest.mark.every_dpdk
 def test_more_than_64_containers(lab, no_faults):
     assert "200 containers" in client("many", "200", eal=["--no-pci"])
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Stock EAL under the plugin: kernels without iommufd, and --ioasid-mode."""
 
-import os
 import subprocess
 
 import pytest
 
+import nodes
 import pci
 from testpmd import COMMON, NOT_STARTED, Testpmd, allow
 
@@ -16,12 +16,8 @@ STOCK = "EAL: Using IOMMU type 1 (Type 1)"
 
 @pytest.fixture
 def no_iommufd(lab):
-    """As on a kernel that does not have it: the nodes are gone."""
-    os.rename("/dev/iommu", "/dev/iommu.away")
-    os.unlink("/dev/ioasid")
-    yield
-    os.rename("/dev/iommu.away", "/dev/iommu")
-    os.symlink("iommu", "/dev/ioasid")
+    with nodes.away():
+        yield
 
 
 def test_no_nodes_falls_back(lab, no_iommufd):

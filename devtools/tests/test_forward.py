@@ -29,6 +29,7 @@ def test_as_installed(lab, all_drivers):
 
 @pytest.mark.parametrize("memory", [["-m", "512"], []], ids=["preallocated", "dynamic"])
 @pytest.mark.parametrize("iova", ["va", pytest.param("pa", marks=pytest.mark.one_kernel)])
+@pytest.mark.every_dpdk
 def test_two_nics(lab, iova, memory):
     with Testpmd(*allow(lab.NIC0, lab.NIC1), f"--iova-mode={iova}", *memory) as testpmd:
         testpmd.started()
@@ -37,6 +38,7 @@ def test_two_nics(lab, iova, memory):
         testpmd.quit()
 
 
+@pytest.mark.every_dpdk
 def test_link_state_interrupt(lab):
     """Pull the cable: the interrupt must arrive through the device fd."""
     with Testpmd(*allow(lab.NIC0, lab.NIC1), "--iova-mode=va", "-m", "512") as testpmd:

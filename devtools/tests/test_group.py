@@ -57,6 +57,7 @@ def test_the_group_is_shared(lab):
     assert len(members) == 3  # and the bridge above them
 
 
+@pytest.mark.every_dpdk
 def test_disk_unbound(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     output = refused(*allow(lab.GROUP_NIC))
@@ -77,6 +78,7 @@ def test_disk_named_but_not_bound(lab):
     check_refusal(output, lab, "named, but not bound to vfio-pci")
 
 
+@pytest.mark.every_dpdk
 def test_both_named(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     pci.bind(lab.GROUP_HD, "vfio-pci")
@@ -105,6 +107,7 @@ def test_risk_accepted(lab, driver):
 
 
 @pytest.mark.one_kernel
+@pytest.mark.every_dpdk
 def test_risk_accepted_by_environment(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     with Testpmd(*allow(lab.GROUP_NIC), *COMMON, app=NOT_STARTED,
@@ -169,6 +172,7 @@ def test_one_warning_a_group(lab):
 
 
 @pytest.mark.one_kernel
+@pytest.mark.every_dpdk
 def test_no_list_takes_all_that_is_bound(lab):
     """Without -a, binding was the explicit act: the disk on vfio-pci joins, too."""
     pci.bind(lab.GROUP_NIC, "vfio-pci")
@@ -178,6 +182,7 @@ def test_no_list_takes_all_that_is_bound(lab):
 
 
 @pytest.mark.one_kernel
+@pytest.mark.every_dpdk
 def test_no_list_disk_unbound(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     output = accepted([lab.NIC0, lab.NIC1])

@@ -95,6 +95,7 @@ def test_cycles(lab, no_faults, capsys):
         print("", *rest[-3:], sep="\n  ")
 
 
+@pytest.mark.every_dpdk
 def test_attach_and_detach(lab, no_faults, all_come_back):
     """The group rule at run time; a neighbour that goes and comes again."""
     nic, disk = lab.GROUP_NIC, lab.GROUP_HD
@@ -178,6 +179,7 @@ def slot(lab):
     qmp.command("netdev_del", id="cable-hot")
 
 
+@pytest.mark.every_dpdk
 def test_pulled_out_while_it_forwards(lab, slot):
     """The kernel asks for it, DPDK lets go, and it can come back."""
     bdf = slot()

@@ -14,7 +14,7 @@ import pci
 import plugin
 from testpmd import Testpmd, allow
 
-pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
+pytestmark = [pytest.mark.usefixtures("no_faults", "no_leftovers"), pytest.mark.every_dpdk]
 
 # Small, one page exactly with what EAL adds, several pages.
 SIZES = "1,2,3,20,100"

@@ -2,8 +2,10 @@
 """Secondary processes on the primary's devices: come, go, crash, are wrong, are hostile."""
 
 import contextlib
+import glob
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -12,18 +14,20 @@ import time
 
 import pytest
 
+import nodes
 import pci
 import plugin
 from testpmd import NOT_STARTED, Testpmd, allow
 
-pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
+pytestmark = [pytest.mark.usefixtures("no_faults", "no_leftovers"), pytest.mark.every_dpdk]
 
 RUNTIME = "/var/run/dpdk/rte/"
 TWO_QUEUES = ["--rxq=2", "--txq=2", "--num-procs=2"]
 # The same processors, but not the same numbers: those have caches in the pool that both share.
 OTHER_LCORES = "2@0,3@1"
-# Random addresses: the NICs spread what they receive over both processes' queues.
-MULTI_FLOW = ["--txonly-multi-flow"]
+# Other addresses, from DPDK 23.03 on other UDP ports: the NICs spread what they receive over both
+# processes' queues.
+MULTI_FLOW = ["--txonly-multi-flow", "--rss-udp"]
 
 
 def both(lab):
@@ -172,7 +176,7 @@ def capture_environment():
     Processes know what drives a pool by its number, in the order of loading. With stock EAL, too,
     testpmd calls another driver when it captures: it finds no mbufs there, or crashes.
     """
-    text = subprocess.run(["ldd", "/usr/bin/dpdk-testpmd"], capture_output=True, text=True,
+    text = subprocess.run(["ldd", shutil.which("dpdk-testpmd")], capture_output=True, text=True,
                           check=True).stdout
     libraries = re.findall(r"^\s(librte_mempool_(?!ring)\S+)", text, re.M)
     return plugin.environment(more={"LD_PRELOAD": " ".join([plugin.PLUGIN, *libraries])})
@@ -208,11 +212,14 @@ def dumps(lab, testpmd, path):
 
 
 def stock_gets_nothing(lab, testpmd):
+    """A primary by -d on a librte_eal that registers its own answer where nobody sees it has
+    nothing to say but EAL's words."""
     result = proc_info(lab, env=plugin.environment(preload=False))
     assert result.returncode != 0
-    testpmd.wait_for("a secondary process (")
+    direct = plugin.eal_calls_itself_directly()
+    testpmd.wait_for("EAL: Cannot open /dev/vfio/" if direct else "a secondary process (")
     testpmd.forwarded(1000)
-    assert testpmd.output.count("runs without dpdk-ioasid") == 1
+    assert testpmd.output.count("runs without dpdk-ioasid") == (not direct)
 
 
 # ---- hostile messages
@@ -236,35 +243,43 @@ def peer():
             os.unlink(path)
 
 
+def message_format():
+    """What follows the kind is aligned to eight bytes from 25.11 on, and so is the end."""
+    gap = "4x" if plugin.abi() >= 26 else ""
+    return f"=i{gap}{NAME}sii{PARAMETERS}s{gap}"
+
+
 def envelope(parameters, length=None, descriptors=0, name=b"ioasid_mp", kind=REQUEST):
     """DPDK's message, without the array of descriptors, which does not travel."""
     length = len(parameters) if length is None else length
-    return struct.pack(f"=i{NAME}sii{PARAMETERS}s", kind, name, length, descriptors,
+    return struct.pack(message_format(), kind, name, length, descriptors,
                        parameters.ljust(PARAMETERS, b"\xee"))
 
 
-def parameters(bdf, request=DEVICE, version=1, rest=bytes(16)):
+def parameters(bdf, request=DEVICE, version=2, rest=bytes(20)):
     return struct.pack("=II32s", version, request, bdf) + rest
 
 
 def result(reply):
-    kind, _, length, descriptors, text = struct.unpack(f"=i{NAME}sii{PARAMETERS}s", reply)
-    assert kind == REPLY and length == 56
+    kind, _, length, descriptors, text = struct.unpack(message_format(), reply)
+    assert kind == REPLY and length == 60
     return struct.unpack_from("=i", text, 40)[0], descriptors
 
 
-WRONG = {
-    "short": envelope(parameters(b"0000:01:00.0")[:-1]),
-    "version": envelope(parameters(b"0000:01:00.0", version=2)),
-    "no such device": envelope(parameters(b"0000:7f:00.0")),
-    "descriptors that are not there": envelope(parameters(b"0000:01:00.0"), descriptors=8),
-}
+def wrong_messages():
+    right = parameters(b"0000:01:00.0")
+    return {
+        "short": envelope(right[:-1]),
+        "version": envelope(parameters(b"0000:01:00.0", version=1)),
+        "no such device": envelope(parameters(b"0000:7f:00.0")),
+        "descriptors that are not there": envelope(right, descriptors=8),
+    }
 
 
 def hostile_messages(lab, testpmd):
     """Real ones, over the socket: what is in them app/test/test_multiprocess.c goes through."""
     with peer() as client:
-        for what, message in WRONG.items():
+        for what, message in wrong_messages().items():
             client.send(message)
             error, descriptors = result(client.recv(4096))
             print(f"{what}: {error}")
@@ -286,8 +301,17 @@ def hostile_messages(lab, testpmd):
 
 # ---- all of them with one primary
 
+@pytest.fixture
+def no_dead_sockets():
+    """Of killed secondaries: with one of these in its way EAL, stock too, fails the next hotplug
+    request with "No such file or directory": two of its threads find it dead, the second has
+    nothing left to remove."""
+    for path in glob.glob(RUNTIME + "mp_socket_*"):
+        os.unlink(path)
+
+
 @pytest.mark.one_kernel
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("installed", "no_dead_sockets")
 def test_tools(lab, tmp_path):
     """They come and go while packets flow; the primary has its plugin by EAL's -d."""
     with alone(lab, "-d", plugin.INSTALLED, preload=False) as testpmd:
@@ -299,6 +323,39 @@ def test_tools(lab, tmp_path):
         dumps(lab, testpmd, tmp_path)
         stock_gets_nothing(lab, testpmd)
         hostile_messages(lab, testpmd)
+        testpmd.quit()
+
+
+def in_another_container(lab, env=None):
+    """A sidecar: processes and nodes of its own, and no option."""
+    result = run("unshare", "-p", "-f", "--mount-proc", "dpdk-proc-info", *both(lab), "--",
+                 "-p", "0x3", "--stats", env=env)
+    assert result.returncode == 0
+    assert len(re.findall(r"^  RX-packets: +\d+", result.stdout, re.M)) == 2
+    return result.stderr
+
+
+@pytest.mark.one_kernel
+def test_secondary_without_nodes(lab):
+    """It asks the primary who does the work, and not what it can see itself."""
+    with alone(lab, app=NOT_STARTED) as testpmd:
+        testpmd.started()
+        with nodes.away():
+            errors = in_another_container(lab)
+        assert "IOASID" not in errors
+        errors = in_another_container(
+            lab, env=plugin.environment(more={"DPDK_IOASID_OPTS": "--ioasid-mode=container"}))
+        assert "--ioasid-mode is not used here: the primary process decides" in errors
+        assert "runs without" not in testpmd.quit()
+
+
+@pytest.mark.one_kernel
+def test_secondary_of_a_primary_in_container_mode(lab):
+    """The nodes are there, and the primary does not use them."""
+    with alone(lab, "--ioasid-mode=container", app=NOT_STARTED) as testpmd:
+        testpmd.started()
+        errors = in_another_container(lab)
+        assert "as in the primary process: EAL's own VFIO groups and containers" in errors
         testpmd.quit()
 
 

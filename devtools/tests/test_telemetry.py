@@ -28,6 +28,7 @@ def ask(*commands):
 
 
 @pytest.mark.one_kernel
+@pytest.mark.every_dpdk
 def test_telemetry(lab):
     """Two NICs of their own, two members of a group of which one has no driver in DPDK."""
     pci.bind(lab.GROUP_NIC, "vfio-pci")

@@ -13,7 +13,7 @@ from plugin import INSTALLED
 from testpmd import AT_RISK, COMMON, NOT_STARTED, Testpmd, allow
 
 pytestmark = [pytest.mark.usefixtures("no_faults", "no_leftovers", "installed"),
-              pytest.mark.one_kernel]
+              pytest.mark.one_kernel, pytest.mark.every_dpdk]
 
 INSECURE = "--allow-insecure-vfio"
 STOCK = "EAL: Using IOMMU type"
@@ -61,8 +61,7 @@ def test_d_forwards(lab, all_drivers):
 
 def test_d_without_a_path(lab):
     """As installed: the dynamic linker finds the plugin. PMDs that are loaded after it count."""
-    env = {"LD_LIBRARY_PATH": os.path.dirname(INSTALLED)}
-    with plugin_testpmd(*allow(lab.NIC0), env=env,
+    with plugin_testpmd(*allow(lab.NIC0), env=plugin.library_path(os.path.dirname(INSTALLED)),
                         name=os.path.basename(INSTALLED)) as testpmd:
         testpmd.started()
         check_native(testpmd.output, lab.NIC0)
@@ -84,8 +83,9 @@ def test_d_redirects_once(lab):
     with plugin_testpmd(*allow(lab.NIC0), "--log-level=iommu.ioasid:debug") as testpmd:
         testpmd.started()
         check_native(testpmd.output, lab.NIC0)
+        # On load, and after what EAL loads later that has references of its own.
         counts = re.findall(r"IOASID: (\d+) references redirected", testpmd.output)
-        assert len(counts) == 2 and int(counts[0]) > 0
+        assert counts and all(int(count) > 0 for count in counts)
         testpmd.quit()
 
 
@@ -144,16 +144,16 @@ def test_d_bad_options(lab):
 
 # ---- a small application (app/test/ways_in.c) that is linked with the plugin
 
-def application(way, *args, env=None):
+def application(way, *args, env=None, status=0):
     program = os.path.join(BUILD, "app/test/ways_in_" + way)
     # Its run path is for the build directory; the environment wins, for other builds.
-    env = {"LD_LIBRARY_PATH": os.path.dirname(plugin.PLUGIN), **(env or {})}
+    env = {**plugin.library_path(os.path.dirname(plugin.PLUGIN)), **(env or {})}
     result = subprocess.run([program, "-l", "0-1", *args], stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, check=False, timeout=120,
                             env=plugin.environment(preload=False, more=env))
     print(result.stdout)
-    assert result.returncode == 0
-    assert "cleaned up: 0" in result.stdout
+    assert result.returncode == status
+    assert ("cleaned up: 0" in result.stdout) == (status == 0)
     return result.stdout
 
 
@@ -194,6 +194,7 @@ def test_application_at_risk(lab, way, by):
 
 
 def test_d_into_a_static_application(lab):
-    """Nothing can be redirected there: it must not go unnoticed."""
-    output = application("static_stock", "-d", INSTALLED, "--no-pci", *COMMON)
-    assert "IOASID: not in use: this program does not use DPDK's shared libraries" in output
+    """Nothing can be redirected there: it ends, with one sentence."""
+    output = application("static_stock", "-d", INSTALLED, "--no-pci", *COMMON, status=1)
+    assert output.count("IOASID: not in use: this program does not use DPDK's shared "
+                        "libraries") == 1

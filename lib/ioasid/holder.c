@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "process.h"
 
 #define CDEV_DIR "/dev/vfio/devices/"
 
@@ -77,17 +78,10 @@ process_node(const struct ioasid_group_info *group, const char *pid, char *node,
 static void
 describe_process(const char *pid, const char *node, char *buf, size_t size)
 {
-	char path[64], comm[32] = "?";
-	FILE *f;
+	char name[PROCESS_NAME_SIZE];
 
-	snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
-	f = fopen(path, "re");
-	if (f != NULL) {
-		if (fgets(comm, sizeof(comm), f) != NULL)
-			comm[strcspn(comm, "\n")] = '\0';
-		fclose(f);
-	}
-	append(buf, size, "process %s (%s) has %s open", pid, comm, node);
+	process_name(pid, name);
+	append(buf, size, "process %s (%s) has %s open", pid, name, node);
 }
 
 static void

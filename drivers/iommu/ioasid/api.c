@@ -18,15 +18,13 @@
 #include "caller.h"
 #include "container.h"
 #include "device.h"
-#include "explicit_set.h"
 #include "export.h"
-#include "interpose.h"
 #include "log.h"
 #include "multiprocess.h"
 #include "options.h"
 #include "space.h"
+#include "start.h"
 #include "stock.h"
-#include "telemetry.h"
 #include "user_map.h"
 
 #define SYSFS_PCI "/sys/bus/pci/devices"
@@ -47,6 +45,13 @@ static int
 result(int ret)
 {
 	return ret < 0 ? fail(ret) : ret;
+}
+
+/* Whichever entry is reached first starts the plugin: 0, or -1 and rte_errno. */
+static int
+started(void)
+{
+	return result(start());
 }
 
 /* Open /dev/ioasid if it is not open yet: 0, or -1 and rte_errno. */
@@ -147,9 +152,12 @@ EXPORT int
 rte_vfio_setup_device(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
 		      struct vfio_device_info *device_info)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock;
 	int ret;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_in_charge();
 	if (stock != NULL && is_secondary())
 		return stock->setup_device(sysfs_base, dev_addr, vfio_dev_fd, device_info);
 	if (stock != NULL)
@@ -177,9 +185,12 @@ rte_vfio_setup_device(const char *sysfs_base, const char *dev_addr, int *vfio_de
 EXPORT int
 rte_vfio_release_device(const char *sysfs_base, const char *dev_addr, int fd)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock;
 	int ret;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_in_charge();
 	if (stock != NULL)
 		return stock_release(stock, sysfs_base, dev_addr, fd);
 	ret = release(dev_addr, fd);
@@ -194,9 +205,12 @@ EXPORT int
 rte_vfio_get_device_info(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
 			 struct vfio_device_info *device_info)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock;
 	int ret;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_in_charge();
 	if (stock != NULL && stock->get_device_info != NULL)
 		return stock->get_device_info(sysfs_base, dev_addr, vfio_dev_fd, device_info);
 	if (*vfio_dev_fd == -1)
@@ -209,38 +223,22 @@ EXPORT int
 rte_vfio_enable(const char *modname)
 {
 	const struct stock *stock;
-	int ret;
 
-	/* All plugins are loaded now, also those that come after us. */
-	if (interpose_loaded() < 0)
-		return fail(ENOTSUP);
-	if (options_env() < 0)
-		return fail(EINVAL);
-	explicit_set_init();
-	telemetry_start();
+	if (started() < 0)
+		return -1;
 	stock = stock_in_charge();
-	if (stock != NULL)
-		return stock->enable(modname);
-	ret = multiprocess_start();
-	if (ret < 0)
-		return fail(ret);
-	if (is_secondary())
-		return 0;
-	/*
-	 * Not an error yet: a program without VFIO devices needs none of this. When one
-	 * is set up, the same failure is told as an error.
-	 */
-	if (space_open() < 0)
-		IOASID_LOG(DEBUG, "%s", ioasid_error());
-	return 0;
+	return stock != NULL ? stock->enable(modname) : 0;
 }
 
 EXPORT int
 rte_vfio_is_enabled(const char *modname)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock;
 	char path[128];
 
+	/* A failure is told by what sets a device up: "no" would pass over the devices. */
+	(void)start();
+	stock = stock_in_charge();
 	if (stock != NULL)
 		return stock->is_enabled(modname);
 	/*
@@ -254,8 +252,10 @@ rte_vfio_is_enabled(const char *modname)
 EXPORT int
 rte_vfio_noiommu_is_enabled(void)
 {
-	const struct stock *stock = stock_in_charge();
+	const struct stock *stock;
 
+	(void)start();
+	stock = stock_in_charge();
 	if (stock != NULL)
 		return stock->noiommu_is_enabled();
 	/* What is attached here has an IOMMU, whatever VFIO would allow to others. */
@@ -266,8 +266,11 @@ EXPORT int
 rte_vfio_get_group_num(const char *sysfs_base, const char *dev_addr, int *iommu_group_num)
 {
 	unsigned int number;
-	int ret = ioasid_group_number(sysfs_base, dev_addr, &number);
+	int ret;
 
+	if (started() < 0)
+		return -1;
+	ret = ioasid_group_number(sysfs_base, dev_addr, &number);
 	if (ret == -ENOENT || ret == -ENODEV)
 		return 0;
 	if (ret < 0) {
@@ -281,8 +284,11 @@ rte_vfio_get_group_num(const char *sysfs_base, const char *dev_addr, int *iommu_
 EXPORT int
 rte_vfio_clear_group(int vfio_group_fd)
 {
-	const struct stock *stock = stock_for(CALLER);
+	const struct stock *stock;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for(CALLER);
 	if (stock != NULL)
 		return stock->clear_group(vfio_group_fd);
 	return result(container_clear_group(vfio_group_fd));
@@ -291,8 +297,11 @@ rte_vfio_clear_group(int vfio_group_fd)
 EXPORT int
 rte_vfio_get_container_fd(void)
 {
-	const struct stock *stock = stock_for(CALLER);
+	const struct stock *stock;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for(CALLER);
 	if (stock != NULL)
 		return stock->get_container_fd();
 	return open_space_of_primary() < 0 ? -1 : result(container_default_fd());
@@ -342,9 +351,12 @@ stock_group_bind(const struct stock *stock, const void *caller, int container, i
 EXPORT int
 rte_vfio_get_group_fd(int iommu_group_num)
 {
-	const struct stock *stock = stock_for(CALLER);
+	const struct stock *stock;
 	int fd;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for(CALLER);
 	if (stock != NULL)
 		return stock_group_fd(stock, CALLER, iommu_group_num);
 	fd = container_group_fd(iommu_group_num);
@@ -366,8 +378,11 @@ rte_vfio_get_group_fd(int iommu_group_num)
 EXPORT int
 rte_vfio_container_create(void)
 {
-	const struct stock *stock = stock_for(CALLER);
+	const struct stock *stock;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for(CALLER);
 	if (stock != NULL)
 		return stock->container_create();
 	return open_space_of_primary() < 0 ? -1 : result(container_create());
@@ -376,8 +391,11 @@ rte_vfio_container_create(void)
 EXPORT int
 rte_vfio_container_destroy(int container_fd)
 {
-	const struct stock *stock = stock_for_container(CALLER, container_fd);
+	const struct stock *stock;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for_container(CALLER, container_fd);
 	if (stock != NULL)
 		return stock->container_destroy(container_fd);
 	return result(container_destroy(container_fd));
@@ -386,8 +404,11 @@ rte_vfio_container_destroy(int container_fd)
 EXPORT int
 rte_vfio_container_group_bind(int container_fd, int iommu_group_num)
 {
-	const struct stock *stock = stock_for_container(CALLER, container_fd);
+	const struct stock *stock;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for_container(CALLER, container_fd);
 	if (stock != NULL)
 		return stock_group_bind(stock, CALLER, container_fd, iommu_group_num);
 	return open_space_of_primary() < 0
@@ -398,8 +419,11 @@ rte_vfio_container_group_bind(int container_fd, int iommu_group_num)
 EXPORT int
 rte_vfio_container_group_unbind(int container_fd, int iommu_group_num)
 {
-	const struct stock *stock = stock_for_container(CALLER, container_fd);
+	const struct stock *stock;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for_container(CALLER, container_fd);
 	if (stock != NULL)
 		return stock->container_group_unbind(container_fd, iommu_group_num);
 	return result(container_group_unbind(container_fd, iommu_group_num));
@@ -408,10 +432,13 @@ rte_vfio_container_group_unbind(int container_fd, int iommu_group_num)
 EXPORT int
 rte_vfio_container_dma_map(int container_fd, uint64_t vaddr, uint64_t iova, uint64_t len)
 {
-	const struct stock *stock = stock_for_container(CALLER, container_fd);
+	const struct stock *stock;
 	uint32_t ioasid;
 	int ret;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for_container(CALLER, container_fd);
 	if (stock != NULL)
 		return stock->container_dma_map(container_fd, vaddr, iova, len);
 	/* Memory may be mapped before any device is there. */
@@ -424,10 +451,13 @@ rte_vfio_container_dma_map(int container_fd, uint64_t vaddr, uint64_t iova, uint
 EXPORT int
 rte_vfio_container_dma_unmap(int container_fd, uint64_t vaddr, uint64_t iova, uint64_t len)
 {
-	const struct stock *stock = stock_for_container(CALLER, container_fd);
+	const struct stock *stock;
 	uint32_t ioasid;
 	int ret;
 
+	if (started() < 0)
+		return -1;
+	stock = stock_for_container(CALLER, container_fd);
 	if (stock != NULL)
 		return stock->container_dma_unmap(container_fd, vaddr, iova, len);
 	/* Memory may be mapped before any device is there. */

@@ -26,6 +26,9 @@
 #include "options.h"
 #include "removal.h"
 #include "space.h"
+#include "start.h"
+#include "stock_secondary.h"
+#include "survivor.h"
 #include "user_map.h"
 
 static rte_usage_hook_t application_usage;
@@ -56,7 +59,7 @@ EXPORT int
 rte_eal_init(int argc, char **argv)
 {
 	int (*eal_init)(int, char **);
-	int taken, ret;
+	int taken, ret, started;
 
 	*(void **)&eal_init = wrapped("rte_eal_init");
 	if (eal_init == NULL) {
@@ -71,8 +74,18 @@ rte_eal_init(int argc, char **argv)
 	application_usage = rte_set_application_usage_hook(usage);
 	ret = options_call_without(eal_init, argc, argv, taken);
 	rte_set_application_usage_hook(application_usage);
-	if (ret >= 0)
-		given_report_unused();
+	if (ret < 0) {
+		/* It fails early where another process still has the memory. */
+		survivor_report();
+		return ret;
+	}
+	started = start();
+	if (started < 0) {
+		rte_errno = -started;
+		return -1;
+	}
+	stock_secondary_answer(true);
+	given_report_unused();
 	return ret;
 }
 
@@ -82,12 +95,14 @@ rte_mp_action_register(const char *name, rte_mp_t action)
 {
 	int (*action_register)(const char *, rte_mp_t);
 
+	if (stock_secondary_keeps_action(name))
+		return 0;
 	*(void **)&action_register = wrapped("rte_mp_action_register");
 	if (action_register == NULL) {
 		rte_errno = ENOTSUP;
 		return -1;
 	}
-	return action_register(name, multiprocess_action(name, action));
+	return action_register(name, action);
 }
 
 EXPORT int

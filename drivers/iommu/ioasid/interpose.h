@@ -9,11 +9,19 @@
  * static one.
  */
 
+#include <stdbool.h>
+
 /*
  * Redirect to us what has been loaded since we were. Nothing to do unless we came by
  * dlopen(), as with EAL's -d. 0 or -errno, said in the log.
  */
 int interpose_loaded(void);
+
+/* Tell in the log, for those who debug, which calls of librte_eal of itself come to us. */
+void interpose_report(void);
+
+/* Whether librte_eal's own calls of a function come to us. */
+bool interpose_reached(const char *name);
 
 /*
  * The definition that ours stands in the place of, or NULL if there is none: a function

@@ -16,6 +16,7 @@
 #include "memory.h"
 #include "report.h"
 #include "space.h"
+#include "unmapped.h"
 
 #define EVENT_NAME "ioasid"
 #define PROT       (IOASID_READ | IOASID_WRITE)
@@ -41,8 +42,6 @@ struct walk {
 };
 
 static bool closing;
-/* An ALLOC event of this thread could not be obeyed; told by memory_take_failure(). */
-static _Thread_local bool failed;
 
 static int
 area_map(const struct layout_area *area)
@@ -316,14 +315,14 @@ event_alloc(const struct rte_memseg_list *msl, const void *addr, size_t len)
 		},
 	};
 
-	failed = map_pages(msl, ms, len, &w) < 0;
-	if (!failed) {
+	if (map_pages(msl, ms, len, &w) == 0) {
 		IOASID_LOG(DEBUG, "%zu KiB at %p mapped by %u call(s)", len >> 10, addr, w.nmaps);
 		return;
 	}
 	IOASID_LOG(ERR, "%zu KiB of new memory at %p refused, devices cannot reach it: %s",
 		   len >> 10, addr, ioasid_error());
 	unmap_pages(msl, ms, len);
+	unmapped_mark(addr, len);
 }
 
 static void
@@ -437,15 +436,6 @@ bool
 memory_is_set_up(void)
 {
 	return __atomic_load_n(&is_set_up, __ATOMIC_ACQUIRE);
-}
-
-bool
-memory_take_failure(void)
-{
-	const bool was = failed;
-
-	failed = false;
-	return was;
 }
 
 void

@@ -22,12 +22,6 @@ bool memory_is_for_devices(const struct rte_memseg_list *msl, const struct rte_m
 int memory_setup(void);
 
 /*
- * Whether the last memory that this thread had from EAL could not be mapped; then
- * nothing of it is. Asked once: false until it happens again.
- */
-bool memory_take_failure(void);
-
-/*
  * rte_eal_cleanup() has begun: pages that could never be freed are freed from now on.
  * Their large maps cannot shrink; they go as a whole when the IOASID goes.
  */

@@ -21,14 +21,11 @@
 #include "log.h"
 #include "multiprocess.h"
 #include "stock.h"
+#include "stock_secondary.h"
 #include "survivor.h"
 
 #define ACTION  "ioasid_mp"
-#define VERSION 1
-/* The action of EAL's own VFIO code: only a stock secondary process asks for it. */
-#define STOCK_ACTION "eal_vfio_mp_sync"
-
-#define SOCKET_NAME "mp_socket_"
+#define VERSION 2
 
 #define TIMEOUT_S 5
 #define SYSFS_PCI "/sys/bus/pci/devices"
@@ -36,6 +33,7 @@
 enum request {
 	REQUEST_QUERY = 1, /* has the device joined? */
 	REQUEST_DEVICE,    /* a copy of its fd */
+	REQUEST_MODE,      /* who does the work? Of no device */
 };
 
 /* A request, and with the rest filled in, the reply to it. */
@@ -47,6 +45,7 @@ struct message {
 	uint32_t has_list; /* the primary was started with -a */
 	uint32_t device_id;
 	uint32_t ioasid;
+	uint32_t stock; /* stock EAL does the work in the primary */
 };
 static_assert(sizeof(struct message) <= RTE_MP_MAX_PARAM_LEN, "fits into a message of DPDK");
 
@@ -66,6 +65,7 @@ answer_request(struct message *m, int *fd)
 	if (memchr(m->bdf, '\0', sizeof(m->bdf)) == NULL)
 		return -EINVAL;
 	m->has_list = explicit_set_is_list();
+	m->stock = stock_in_charge() != NULL;
 	switch (m->request) {
 	case REQUEST_QUERY:
 		return device_share(m->bdf, NULL);
@@ -76,6 +76,8 @@ answer_request(struct message *m, int *fd)
 		*fd = share.fd;
 		m->device_id = share.id;
 		m->ioasid = share.ioasid;
+		return 0;
+	case REQUEST_MODE:
 		return 0;
 	default:
 		return -EINVAL;
@@ -113,6 +115,7 @@ handle_request(const struct rte_mp_msg *msg, const void *peer)
 	/* rte_eal_cleanup() cancels this thread: not while it holds a lock or the copy. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	answer(msg, &m, &fd);
+	stock_secondary_is_not(peer);
 	memcpy(reply.param, &m, sizeof(m));
 	if (fd >= 0) {
 		reply.num_fds = 1;
@@ -123,37 +126,6 @@ handle_request(const struct rte_mp_msg *msg, const void *peer)
 		close(fd);
 	pthread_setcancelstate(state, NULL);
 	return ret;
-}
-
-/* The process id in the name of a process' socket, where EAL has put it; else 0. */
-static long
-peer_pid(const char *path)
-{
-	const char *name = strrchr(path, '/');
-
-	name = name != NULL ? name + 1 : path;
-	if (strncmp(name, SOCKET_NAME, strlen(SOCKET_NAME)) != 0)
-		return 0;
-	return strtol(name + strlen(SOCKET_NAME), NULL, 10);
-}
-
-/* What it wants is VFIO's container, and there is none. */
-static int
-handle_stock_request(const struct rte_mp_msg *msg, const void *peer)
-{
-	static long said_of = -1; /* it may ask again and again */
-	struct rte_mp_msg reply = { .name = STOCK_ACTION, .len_param = msg->len_param };
-	long pid = peer_pid(peer);
-
-	if (pid != said_of)
-		IOASID_LOG(WARNING,
-			   "a secondary process (%ld) runs without dpdk-ioasid, so it gets no "
-			   "devices: start it under dpdk-ioasid, as this primary process was",
-			   pid);
-	said_of = pid;
-	/* No field may read as success, which is 0; without an answer it waits for 5 s. */
-	memset(reply.param, 0xff, sizeof(reply.param));
-	return rte_mp_reply(&reply, peer);
 }
 
 static int
@@ -169,19 +141,13 @@ serve(void)
 	return -rte_errno;
 }
 
-rte_mp_t
-multiprocess_action(const char *name, rte_mp_t action)
-{
-	if (name == NULL || strcmp(name, STOCK_ACTION) != 0 || stock_in_charge() != NULL)
-		return action;
-	return handle_stock_request;
-}
-
 void
 multiprocess_stop(void)
 {
-	if (rte_eal_process_type() == RTE_PROC_PRIMARY)
-		rte_mp_action_unregister(ACTION);
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
+		return;
+	rte_mp_action_unregister(ACTION);
+	stock_secondary_stop();
 }
 
 /* ---- secondary: requests */
@@ -233,6 +199,7 @@ reason(int err)
 	}
 }
 
+/* bdf: "" where it is about none. */
 static void
 report(const char *bdf, int err)
 {
@@ -241,8 +208,8 @@ report(const char *bdf, int err)
 	if (err != -ENODEV && err == told)
 		return;
 	told = err;
-	IOASID_LOG(ERR, "%s: the primary process%s %s", bdf, primary_pid(pid, sizeof(pid)),
-		   reason(err));
+	IOASID_LOG(ERR, "%s%sthe primary process%s %s", bdf, bdf[0] != '\0' ? ": " : "",
+		   primary_pid(pid, sizeof(pid)), reason(err));
 }
 
 /* The reply must be to this request, and bring a descriptor where it promises one. */
@@ -301,6 +268,17 @@ ask(enum request request, const char *bdf, struct message *m, int *fd)
 		nanosleep(&pause, NULL);
 	pthread_mutex_unlock(&request_lock);
 	return ret;
+}
+
+bool
+multiprocess_primary_is_stock(void)
+{
+	struct message m;
+	int ret = ask(REQUEST_MODE, "", &m, NULL);
+
+	if (ret < 0)
+		report("", ret);
+	return ret == 0 && m.stock;
 }
 
 /* ---- secondary: devices */
@@ -431,6 +409,7 @@ multiprocess_start(void)
 {
 	if (rte_eal_process_type() == RTE_PROC_PRIMARY)
 		return serve();
-	check_list();
+	if (stock_in_charge() == NULL)
+		check_list();
 	return 0;
 }

@@ -3,6 +3,8 @@
 #ifndef IOASID_MULTIPROCESS_H
 #define IOASID_MULTIPROCESS_H
 
+#include <stdbool.h>
+
 #include <rte_eal.h>
 
 /*
@@ -18,15 +20,14 @@
  */
 int multiprocess_start(void);
 
-/*
- * What answers requests of a name in the place of an action: the action itself, but for
- * those of stock secondary processes. They get a line in the log of the primary that
- * says what is wrong with them.
- */
-rte_mp_t multiprocess_action(const char *name, rte_mp_t action);
-
 /* The primary answers no more; an answer under way is still given. */
 void multiprocess_stop(void);
+
+/*
+ * In a secondary: whether stock EAL does the work in the primary, which decides for both. One
+ * that does not answer, said in the log, has no device for us: false, and each set-up fails.
+ */
+bool multiprocess_primary_is_stock(void);
 
 /*
  * In a secondary: get a copy of a device's fd from the primary. 0 or -errno, said in

@@ -25,6 +25,8 @@ set_allow_insecure(const char *value)
 static int
 set_dev(const char *value)
 {
+	static char *dev;
+
 	if (value[0] != '/') {
 		IOASID_LOG(ERR,
 			   "--ioasid-dev \"%s\": give the path of a device node, "
@@ -37,8 +39,11 @@ set_dev(const char *value)
 			   given_ioasid());
 		return -EINVAL;
 	}
-	options.dev = value;
-	return 0;
+	/* A copy: the arguments are the application's to free once EAL is up. */
+	free(dev);
+	dev = strdup(value);
+	options.dev = dev;
+	return dev != NULL ? 0 : -ENOMEM;
 }
 
 static int
@@ -261,17 +266,38 @@ parse_words(char *text)
 	return 0;
 }
 
+/*
+ * Not that of a program with more rights than whoever starts it, who could take the rule
+ * away from it: told once.
+ */
+static const char *
+trusted_env(void)
+{
+	static bool told;
+	const char *env = secure_getenv(OPTIONS_ENV);
+
+	if (env != NULL || told || getenv(OPTIONS_ENV) == NULL)
+		return env;
+	told = true;
+	IOASID_LOG(WARNING, OPTIONS_ENV " is not read, as this program has set-user-ID or file "
+					"capabilities: give the options as arguments");
+	return NULL;
+}
+
 int
 options_env(void)
 {
-	/* The words stay referenced by `options`. */
-	static char *text;
+	static bool done;
 	static int result;
-	const char *env = getenv(OPTIONS_ENV);
+	const char *env;
+	char *text;
 
-	if (env == NULL || text != NULL)
+	env = done ? NULL : trusted_env();
+	if (env == NULL)
 		return result;
+	done = true;
 	text = strdup(env);
 	result = text != NULL ? parse_words(text) : -ENOMEM;
+	free(text);
 	return result;
 }

@@ -35,7 +35,9 @@
 struct walk {
 	const struct redirect *table;
 	size_t count;
-	int changed;
+	uintptr_t only; /* in the object that holds this address; 0: in all but ours */
+	bool look;      /* change nothing */
+	int found;      /* references, those changed or those there are */
 	int error;
 };
 
@@ -181,7 +183,7 @@ store(struct walk *w, const struct object *o, uintptr_t at, uintptr_t value)
 	if (ret < 0)
 		return ret;
 	__atomic_store_n(slot, value, __ATOMIC_RELEASE);
-	w->changed++;
+	w->found++;
 	return relro ? protect(page, page_size, PROT_READ) : 0;
 }
 
@@ -199,6 +201,10 @@ redirect_one(struct walk *w, const struct object *o, const ElfW(Rela) * rela)
 	r = name != NULL ? find_redirect(w, name) : NULL;
 	if (r == NULL)
 		return 0;
+	if (w->look) {
+		w->found++;
+		return 0;
+	}
 	value = (uintptr_t)r->to;
 	if (type == RELOC_DATA)
 		value += (uintptr_t)rela->r_addend;
@@ -221,6 +227,15 @@ redirect_relocations(struct walk *w, const struct object *o, ElfW(Sxword) tag,
 	return ret;
 }
 
+/* Our own references stay: whoever answers in another's place may need to call it. */
+static bool
+is_wanted(const struct walk *w, const struct dl_phdr_info *info)
+{
+	if (w->only != 0)
+		return in_segment(info, w->only, 1, PF_R);
+	return !in_segment(info, (uintptr_t)is_wanted, 1, PF_X);
+}
+
 static int
 redirect_object(struct dl_phdr_info *info, size_t info_size, void *arg)
 {
@@ -228,8 +243,7 @@ redirect_object(struct dl_phdr_info *info, size_t info_size, void *arg)
 	struct object o;
 
 	(void)info_size;
-	/* Our own references stay: whoever answers in another's place may need to call it. */
-	if (in_segment(info, (uintptr_t)redirect_object, 1, PF_X) || !read_object(info, &o))
+	if (!is_wanted(w, info) || !read_object(info, &o))
 		return 0;
 	w->error = redirect_relocations(w, &o, DT_JMPREL, DT_PLTRELSZ);
 	if (w->error == 0)
@@ -237,14 +251,33 @@ redirect_object(struct dl_phdr_info *info, size_t info_size, void *arg)
 	return w->error;
 }
 
+static int
+walk(struct walk *w)
+{
+	/* Holds the dynamic linker's lock: no object comes or goes. */
+	dl_iterate_phdr(redirect_object, w);
+	return w->error < 0 ? w->error : w->found;
+}
+
 int
 redirect_all(const struct redirect *table, size_t count)
 {
-	struct walk w = { .table = table, .count = count };
+	return walk(&(struct walk){ .table = table, .count = count });
+}
 
-	/* Holds the dynamic linker's lock: no object comes or goes. */
-	dl_iterate_phdr(redirect_object, &w);
-	return w.error < 0 ? w.error : w.changed;
+int
+redirect_in(const void *within, const struct redirect *table, size_t count)
+{
+	return walk(&(struct walk){ .table = table, .count = count, .only = (uintptr_t)within });
+}
+
+int
+redirect_count(const void *within, const char *name)
+{
+	const struct redirect r = { .name = name };
+
+	return walk(
+		&(struct walk){ .table = &r, .count = 1, .only = (uintptr_t)within, .look = true });
 }
 
 #else
@@ -254,6 +287,21 @@ redirect_all(const struct redirect *table, size_t count)
 {
 	(void)table;
 	(void)count;
+	return -ENOTSUP;
+}
+
+int
+redirect_in(const void *within, const struct redirect *table, size_t count)
+{
+	(void)within;
+	return redirect_all(table, count);
+}
+
+int
+redirect_count(const void *within, const char *name)
+{
+	(void)within;
+	(void)name;
 	return -ENOTSUP;
 }
 

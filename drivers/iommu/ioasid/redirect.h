@@ -25,4 +25,13 @@ struct redirect {
  */
 int redirect_all(const struct redirect *table, size_t count);
 
+/* The same in the one object that holds an address. */
+int redirect_in(const void *within, const struct redirect *table, size_t count);
+
+/*
+ * How many references to a function the object has that holds an address: 0, it calls what
+ * it has itself, or does not call it; -ENOTSUP as above.
+ */
+int redirect_count(const void *within, const char *name);
+
 #endif /* IOASID_REDIRECT_H */

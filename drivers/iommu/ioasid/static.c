@@ -26,6 +26,18 @@ interpose_loaded(void)
 	return 0;
 }
 
+void
+interpose_report(void)
+{
+}
+
+bool
+interpose_reached(const char *name)
+{
+	(void)name;
+	return true;
+}
+
 void *
 next_definition(const char *name)
 {

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <rte_common.h>
 #include <rte_eal.h>
@@ -13,6 +12,7 @@
 #include "given.h"
 #include "interpose.h"
 #include "log.h"
+#include "multiprocess.h"
 #include "options.h"
 #include "space.h"
 #include "stock.h"
@@ -61,13 +61,20 @@ find_functions(void)
 static bool
 kernel_has_no_iommufd(void)
 {
-	int ret;
+	int ret = space_open();
 
-	/* A secondary has no address space of its own: it looks, and opens nothing. */
-	if (rte_eal_process_type() == RTE_PROC_SECONDARY)
-		return access("/dev/ioasid", F_OK) < 0 && access("/dev/iommu", F_OK) < 0;
-	ret = space_open();
 	return ret == -ENOENT || ret == -ENODEV || ret == -ENXIO;
+}
+
+/* A secondary does as the primary does, and is given neither nodes nor options. */
+static const char *
+reason_of_secondary(void)
+{
+	const bool by_stock = multiprocess_primary_is_stock();
+
+	if (options.mode == (by_stock ? MODE_NATIVE : MODE_CONTAINER))
+		IOASID_LOG(NOTICE, "--ioasid-mode is not used here: the primary process decides");
+	return by_stock ? "as in the primary process" : NULL;
 }
 
 /* What cannot be read decides nothing: then the plugin tries, and says what is wrong. */
@@ -83,6 +90,8 @@ is_so(int answer)
 static const char *
 reason(void)
 {
+	if (rte_eal_process_type() == RTE_PROC_SECONDARY)
+		return reason_of_secondary();
 	if (options.mode == MODE_CONTAINER)
 		return "--ioasid-mode container";
 	/* Who names the node wants it. */

@@ -11,6 +11,7 @@
 #include <rte_eal.h>
 
 #include "log.h"
+#include "process.h"
 #include "survivor.h"
 
 /* Whether a process has a file in a directory open. Its id alone could be used anew. */
@@ -37,32 +38,18 @@ has_file_of(long pid, const char *directory)
 	return found;
 }
 
-static void
-read_command(long pid, char *command, size_t size)
-{
-	char path[64];
-	FILE *f;
-
-	snprintf(command, size, "?");
-	snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return;
-	if (fgets(command, (int)size, f) != NULL)
-		command[strcspn(command, "\n")] = '\0';
-	fclose(f);
-}
-
 void
 survivor_report(void)
 {
-	char directory[PATH_MAX], command[32];
+	static bool told;
+	char directory[PATH_MAX], name[PROCESS_NAME_SIZE], id[24];
 	struct dirent *e;
 	DIR *dir;
 	long pid;
 
 	/* /var/run is a link. */
-	if (realpath(rte_eal_get_runtime_dir(), directory) == NULL)
+	if (told || rte_eal_process_type() != RTE_PROC_PRIMARY ||
+	    realpath(rte_eal_get_runtime_dir(), directory) == NULL)
 		return;
 	dir = opendir(directory);
 	if (dir == NULL)
@@ -72,12 +59,14 @@ survivor_report(void)
 		if (sscanf(e->d_name, "mp_socket_%ld_", &pid) != 1 || pid == (long)getpid() ||
 		    !has_file_of(pid, directory))
 			continue;
-		read_command(pid, command, sizeof(command));
+		snprintf(id, sizeof(id), "%ld", pid);
+		process_name(id, name);
+		told = true;
 		IOASID_LOG(
 			ERR,
 			"process %ld (%s) was a secondary of a primary process that has ended, "
 			"and keeps its memory and devices: end it before you start a new primary",
-			pid, command);
+			pid, name);
 	}
 	closedir(dir);
 }

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""/dev/iommu and its alias."""
+
+import contextlib
+import os
+
+
+@contextlib.contextmanager
+def away():
+    """As on a kernel that has no iommufd, or in a container that was not given them."""
+    os.rename("/dev/iommu", "/dev/iommu.away")
+    os.unlink("/dev/ioasid")
+    try:
+        yield
+    finally:
+        os.rename("/dev/iommu.away", "/dev/iommu")
+        os.symlink("iommu", "/dev/ioasid")
