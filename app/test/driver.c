@@ -12,7 +12,7 @@
 #include "user_map.h"
 
 const struct fake_pci pci_third = {
-	.bdf = THIRD, .group = THE_GROUP, .vendor = 0x1af4, .device = 0x1000, .class_code = 0x020000
+	.bdf = THIRD, .group = THE_GROUP, .vendor = 0x8086, .device = 0x100f, .class_code = 0x020000
 };
 
 static size_t seen;

@@ -653,7 +653,7 @@ fake_adopt(int fd)
 	return ret;
 }
 
-/* Of the configuration space there is the command register only. */
+/* Of the configuration space there is the command register only; the rest is 0. */
 static ssize_t
 config_access(int fd, unsigned long kind, void *in, const void *out, size_t size, uint64_t offset)
 {
@@ -666,9 +666,11 @@ config_access(int fd, unsigned long kind, void *in, const void *out, size_t size
 	file = find_file(fd);
 	if (ret == 0 && (file == NULL || file->type != FILE_CDEV || !file->bound))
 		ret = -EINVAL;
-	if (ret == 0 && (offset != command || size != sizeof(file->dev->command)))
-		fake_die("access to 0x%" PRIx64 " of a device", offset);
+	if (ret == 0 && out != NULL && (offset != command || size != sizeof(file->dev->command)))
+		fake_die("write to 0x%" PRIx64 " of a device", offset);
 	if (ret == 0 && in != NULL)
+		memset(in, 0, size);
+	if (ret == 0 && in != NULL && offset == command && size == sizeof(file->dev->command))
 		memcpy(in, &file->dev->command, size);
 	if (ret == 0 && out != NULL)
 		memcpy(&file->dev->command, out, size);

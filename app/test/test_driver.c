@@ -155,6 +155,38 @@ warning_comes_again_after_a_failed_set_up(void **state)
 	CHECK(says("these PCI BDFs are also at risk: [" GROUP_HD "]"));
 }
 
+/* ---- virtio */
+
+static const struct fake_pci legacy_virtio = {
+	.bdf = "0000:05:00.0",
+	.group = 20,
+	.vendor = 0x1af4,
+	.device = 0x1000,
+	.class_code = 0x020000,
+	.driver = "vfio-pci",
+};
+
+/* It has no VIRTIO_F_ACCESS_PLATFORM to offer. */
+static void
+dma_past_the_iommu_is_refused(void **state)
+{
+	(void)state;
+	fake_plug(&legacy_virtio);
+	CHECK_RET(set_up(legacy_virtio.bdf), -EPERM);
+	CHECK(says("0000:05:00.0 refused: a virtio device without VIRTIO_F_ACCESS_PLATFORM"));
+	CHECK(!fake_is_bound(legacy_virtio.bdf));
+	allow_insecure();
+	CHECK_RET(set_up(legacy_virtio.bdf), 0);
+	CHECK(says("0000:05:00.0 does its DMA PAST THE IOMMU"));
+	CHECK_RET(device_release(legacy_virtio.bdf), 0);
+	/* That it does not answer is no answer. */
+	options.allow_insecure = false;
+	fake_fail(FAKE_PREAD, 1, EIO);
+	CHECK_RET(set_up(legacy_virtio.bdf), -EPERM);
+	/* Where stock EAL opens it, it is asked by sysfs, which is not to be had here. */
+	CHECK_RET(device_admit(fake_sysfs(), legacy_virtio.bdf), -EPERM);
+}
+
 /* ---- devices that come and go */
 
 static void
@@ -557,6 +589,7 @@ main(void)
 		TEST_DRIVER(member_that_cannot_be_quieted_leaves_and_is_told),
 		TEST_DRIVER(warning_comes_once),
 		TEST_DRIVER(warning_comes_again_after_a_failed_set_up),
+		TEST_DRIVER(dma_past_the_iommu_is_refused),
 		TEST_DRIVER(newcomer_is_told),
 		TEST_DRIVER(lost_events_are_made_up_for),
 		TEST_DRIVER(newcomer_while_attaching_refuses),

@@ -267,8 +267,10 @@ set_standing(const struct ioasid_device *dev, enum ioasid_standing standing)
 	struct ioasid_group_info *info = dev->group->info;
 
 	for (unsigned int i = 0; info != NULL && i < info->nmembers; i++)
-		if (strcmp(info->members[i].bdf, dev->bdf) == 0)
+		if (strcmp(info->members[i].bdf, dev->bdf) == 0) {
 			info->members[i].standing = standing;
+			info->members[i].past_iommu = standing == IOASID_JOINED && dev->past_iommu;
+		}
 }
 
 static void
@@ -306,6 +308,7 @@ group_join(struct ioasid_group *group, const struct ioasid_member *m,
 		free(dev);
 		return ret;
 	}
+	dev->past_iommu = vfio_is_past_iommu(dev, m);
 	enter(dev);
 	if (policy->joined != NULL)
 		policy->joined(dev, policy->arg);

@@ -64,6 +64,7 @@ struct ioasid_device {
 	uint32_t devid;
 	unsigned int flags;
 	bool token_unchecked;
+	bool past_iommu;     /* see struct ioasid_member */
 	bool held;           /* nobody uses it, it only joined */
 	bool yields;         /* somebody wants it back */
 	struct space *space; /* NULL: not attached, or a context without IOASIDs */
@@ -139,6 +140,8 @@ int device_attach(struct ioasid_device *dev, uint32_t ioas);
 int device_detach(struct ioasid_device *dev);
 
 /* vfio.c */
+/* Whether a device that has been opened does its DMA past the IOMMU, or may do so. */
+bool vfio_is_past_iommu(struct ioasid_device *dev, const struct ioasid_member *m);
 /* Make a device that nobody uses harmless: no DMA, no interrupts, reset. 0 or -errno. */
 int vfio_quiesce(struct ioasid_device *dev);
 

@@ -84,6 +84,12 @@ struct ioasid_member {
 	char cdev[IOASID_CDEV_SIZE];     /**< VFIO device cdev, "" if not on a VFIO driver */
 	char driver[IOASID_DRIVER_SIZE]; /**< kernel driver, "" if unbound */
 	enum ioasid_standing standing;
+	/**
+	 * A joined virtio device without VIRTIO_F_ACCESS_PLATFORM, or of which that cannot be
+	 * told: its DMA goes past the IOMMU, to what it takes for physical addresses, and so
+	 * to all memory of this machine.
+	 */
+	bool past_iommu;
 };
 
 /** A reserved range of a group, from sysfs `reserved_regions`. */
@@ -479,6 +485,25 @@ unsigned int ioasid_group_at_risk(const struct ioasid_group_info *info);
  */
 bool ioasid_is_exempt(const struct ioasid_member *m);
 
+/** Whether a member is a virtio device. */
+bool ioasid_is_virtio(const struct ioasid_member *m);
+
+/**
+ * Whether a virtio device on PCI offers VIRTIO_F_ACCESS_PLATFORM: without it, its DMA goes
+ * past the IOMMU. Asks by the configuration space alone (virtio 1.2, 4.1.4.9,
+ * VIRTIO_PCI_CAP_PCI_CFG), so memory need not be enabled. It moves the device's window and its
+ * choice of feature bits: for nobody else to use meanwhile.
+ *
+ * @param fd     the file with the configuration space, open for reading and writing: sysfs's
+ *   `config`, or an open VFIO device
+ * @param config where in it that begins: 0; or the offset of VFIO_PCI_CONFIG_REGION_INDEX
+ * @return 1 yes; 0 no, or a legacy device, which has no such bit; -errno
+ */
+int ioasid_virtio_access_platform(int fd, uint64_t config);
+
+/** @return how many joined members do their DMA past the IOMMU. */
+unsigned int ioasid_group_past_iommu(const struct ioasid_group_info *info);
+
 /** Whether a member is on a VFIO driver: vfio-pci, or one that is made for its device. */
 bool ioasid_is_on_vfio(const struct ioasid_member *m);
 
@@ -575,7 +600,8 @@ void ioasid_device_event(struct ioasid_ctx *ctx, const char *devices, const char
  * @param ioasid where, unless the group is bound elsewhere (ioasid_group_bind()); ignored in
  *   a context of ioasid_open_rule()
  * @return 0;
- *   -EPERM an endpoint of the group has not joined (reported);
+ *   -EPERM an endpoint of the group has not joined, or one that has does its DMA past the
+ *   IOMMU (reported);
  *   -EADDRINUSE a map of the IOASID touches a reserved region of the group;
  *   -ENOENT no such IOASID, or the group has gone; -ENODEV the device has gone; -EPROTO,
  *   -ENOMEM the group cannot be read;

@@ -16,23 +16,28 @@
 
 /* ---- read */
 
-static bool
-has_joined(const struct ioasid_group *group, const char *bdf)
+static const struct ioasid_device *
+find_joined(const struct ioasid_group *group, const char *bdf)
 {
 	const struct ioasid_device *dev;
 
 	LIST_FOREACH(dev, &group->devices, in_group)
 		if (strcmp(dev->bdf, bdf) == 0)
-			return true;
-	return false;
+			return dev;
+	return NULL;
 }
 
 static void
 compare(const struct ioasid_group *group, struct ioasid_group_info *info)
 {
-	for (unsigned int i = 0; i < info->nmembers; i++)
-		if (has_joined(group, info->members[i].bdf))
-			info->members[i].standing = IOASID_JOINED;
+	for (unsigned int i = 0; i < info->nmembers; i++) {
+		const struct ioasid_device *dev = find_joined(group, info->members[i].bdf);
+
+		if (dev == NULL)
+			continue;
+		info->members[i].standing = IOASID_JOINED;
+		info->members[i].past_iommu = dev->past_iommu;
+	}
 }
 
 /* In the place of what was read before; under the context's lock. */
@@ -193,7 +198,8 @@ count_at_risk(const struct ioasid_group *group)
 {
 	if (is_put_together(group))
 		return 0;
-	return ioasid_group_at_risk(group->info) + group->info->noiommu;
+	return ioasid_group_at_risk(group->info) + ioasid_group_past_iommu(group->info) +
+	       group->info->noiommu;
 }
 
 static const char *
@@ -220,6 +226,11 @@ rule_decide(struct ioasid_group *group, const struct ioasid_device *dev, bool ac
 		return error_set(EPERM,
 				 "IOMMU group %u: there is no IOMMU behind it (VFIO's no-IOMMU "
 				 "mode): it could reach all memory of this machine",
+				 group->number);
+	if (ioasid_group_past_iommu(info) > 0)
+		return error_set(EPERM,
+				 "IOMMU group %u: a virtio device without "
+				 "VIRTIO_F_ACCESS_PLATFORM, whose DMA goes past the IOMMU",
 				 group->number);
 	return error_set(EPERM,
 			 "%s: %u device(s) of its IOMMU group %u, the first %s, have not "
@@ -270,7 +281,7 @@ list_at_risk(const struct ioasid_group *group)
 	if (info->noiommu)
 		end = stpcpy(end, "all ");
 	for (unsigned int i = 0; i < info->nmembers; i++)
-		if (info->members[i].standing == IOASID_AT_RISK)
+		if (info->members[i].standing == IOASID_AT_RISK || info->members[i].past_iommu)
 			end = stpcpy(stpcpy(end, info->members[i].bdf), " ");
 	return list;
 }

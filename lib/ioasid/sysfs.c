@@ -486,6 +486,16 @@ ioasid_group_at_risk(const struct ioasid_group_info *info)
 	return n;
 }
 
+unsigned int
+ioasid_group_past_iommu(const struct ioasid_group_info *info)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < info->nmembers; i++)
+		n += info->members[i].past_iommu;
+	return n;
+}
+
 bool
 ioasid_is_exempt(const struct ioasid_member *m)
 {

@@ -3,6 +3,9 @@
 /* What VFIO offers on a device's descriptor, as far as it is not iommufd's. */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,25 +31,65 @@ get_info(const struct ioasid_device *dev, struct vfio_device_info *info)
 	return ioasid_vfio_info(dev->fd, dev->bdf, info);
 }
 
-/* Bus mastering is the right to DMA. */
+/* Where in the device's descriptor its configuration space is. */
 static int
-set_bus_master_off(struct ioasid_device *dev)
+find_config(const struct ioasid_device *dev, uint64_t *offset)
 {
 	struct vfio_region_info config = {
 		.argsz = sizeof(config),
 		.index = VFIO_PCI_CONFIG_REGION_INDEX,
 	};
-	uint16_t command;
-	ssize_t n;
 	int ret = ioasid_sys->ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, &config);
+
+	*offset = config.offset;
+	return ret < 0 ? ret : 0;
+}
+
+/* Where somebody else is about to open the device; only root may. */
+static int
+ask_by_sysfs(const struct ioasid_device *dev)
+{
+	char path[PATH_MAX];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "%s/%s/config", dev->group->directory, dev->bdf);
+	fd = ioasid_sys->open(path, O_RDWR);
+	if (fd < 0)
+		return fd;
+	ret = ioasid_virtio_access_platform(fd, 0);
+	ioasid_sys->close(fd);
+	return ret;
+}
+
+bool
+vfio_is_past_iommu(struct ioasid_device *dev, const struct ioasid_member *m)
+{
+	uint64_t config;
+
+	if (!ioasid_is_virtio(m))
+		return false;
+	if (dev->fd < 0)
+		return ask_by_sysfs(dev) != 1;
+	/* If it does not answer, it may. */
+	return find_config(dev, &config) < 0 || ioasid_virtio_access_platform(dev->fd, config) != 1;
+}
+
+/* Bus mastering is the right to DMA. */
+static int
+set_bus_master_off(struct ioasid_device *dev)
+{
+	uint16_t command;
+	uint64_t config;
+	ssize_t n;
+	int ret = find_config(dev, &config);
 
 	if (ret < 0)
 		return ret;
-	n = ioasid_sys->pread(dev->fd, &command, sizeof(command), config.offset + PCI_COMMAND);
+	n = ioasid_sys->pread(dev->fd, &command, sizeof(command), config + PCI_COMMAND);
 	if (n != sizeof(command))
 		return n < 0 ? (int)n : -EIO;
 	command &= (uint16_t)~PCI_COMMAND_MASTER;
-	n = ioasid_sys->pwrite(dev->fd, &command, sizeof(command), config.offset + PCI_COMMAND);
+	n = ioasid_sys->pwrite(dev->fd, &command, sizeof(command), config + PCI_COMMAND);
 	if (n != sizeof(command))
 		return n < 0 ? (int)n : -EIO;
 	return 0;

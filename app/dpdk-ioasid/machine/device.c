@@ -13,7 +13,6 @@
 #include "machine/model.h"
 #include "machine/pci.h"
 #include "machine/pmd.h"
-#include "machine/virtio_features.h"
 
 static struct path
 attribute(const struct device *device, const char *file)
@@ -172,7 +171,7 @@ read_device(const struct machine *machine, struct device *device, const char *bd
 	device->subsystem[0] = (uint16_t)read_hex(device, "subsystem_vendor");
 	device->subsystem[1] = (uint16_t)read_hex(device, "subsystem_device");
 	device->pmd = pmd_find(device);
-	device->virtio = answer_of(virtio_is(m->vendor, m->device));
+	device->virtio = answer_of(ioasid_is_virtio(m));
 	if (device->virtio == YES)
 		read_virtio(device);
 }
@@ -200,7 +199,7 @@ device_ask(const struct machine *machine, struct device *device)
 	fd = open(path.s, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	has = virtio_has_access_platform(fd, 0);
+	has = ioasid_virtio_access_platform(fd, 0);
 	close(fd);
 	if (has >= 0)
 		device->access_platform = answer_of(has == 1);

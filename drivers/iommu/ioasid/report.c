@@ -82,6 +82,34 @@ refuse_noiommu(const char *bdf)
 }
 
 static void
+tell_past_iommu(const struct ioasid_group_info *group, bool refused)
+{
+	for (unsigned int i = 0; i < group->nmembers; i++) {
+		const char *bdf = group->members[i].bdf;
+
+		if (!group->members[i].past_iommu)
+			continue;
+		if (refused)
+			IOASID_LOG(
+				ERR,
+				"%s refused: a virtio device without VIRTIO_F_ACCESS_PLATFORM, or "
+				"it does not tell: its DMA\n  goes past the IOMMU, to all memory "
+				"of "
+				"this machine. Have it given to the machine with that feature\n  "
+				"(of QEMU: iommu_platform=on,disable-legacy=on), or accept the "
+				"risk: --allow-insecure-vfio",
+				bdf);
+		else
+			IOASID_LOG(
+				WARNING,
+				"%s does its DMA PAST THE IOMMU: it can reach ALL memory of this "
+				"machine, and takes DPDK's\n  I/O addresses for physical ones "
+				"(--allow-insecure-vfio)",
+				bdf);
+	}
+}
+
+static void
 refuse(const struct ioasid_report *r)
 {
 	char *text = NULL;
@@ -92,6 +120,9 @@ refuse(const struct ioasid_report *r)
 		refuse_noiommu(r->bdf);
 		return;
 	}
+	tell_past_iommu(r->group, true);
+	if (ioasid_group_at_risk(r->group) == 0)
+		return;
 	f = open_memstream(&text, &size);
 	if (f != NULL) {
 		print_refusal(f, r->group, r->bdf);
@@ -164,6 +195,7 @@ tell_risk(const struct ioasid_report *r)
 			   "%s has NO IOMMU: it can reach ALL memory of this machine "
 			   "(--allow-insecure-vfio)",
 			   r->bdf);
+	tell_past_iommu(r->group, false);
 	if (ioasid_group_at_risk(r->group) > 0)
 		warn_all(r);
 }

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "machine/virtio_features.h"
+#include "ioasid.h"
 
 #define REGION 0x70000000000 /* where VFIO has the configuration space */
 #define WINDOW 0x60
@@ -123,9 +123,9 @@ test_offered(void **state)
 {
 	(void)state;
 	device.features = 1ull << 33 | 1;
-	assert_int_equal(virtio_has_access_platform(3, 0), 1);
+	assert_int_equal(ioasid_virtio_access_platform(3, 0), 1);
 	device.features = ~(1ull << 33);
-	assert_int_equal(virtio_has_access_platform(3, 0), 0);
+	assert_int_equal(ioasid_virtio_access_platform(3, 0), 0);
 	assert_int_equal(device.strays, 0);
 }
 
@@ -135,7 +135,7 @@ test_vfio_region(void **state)
 	(void)state;
 	device.at = REGION;
 	device.features = 1ull << 33;
-	assert_int_equal(virtio_has_access_platform(3, REGION), 1);
+	assert_int_equal(ioasid_virtio_access_platform(3, REGION), 1);
 	assert_int_equal(device.strays, 0);
 }
 
@@ -145,9 +145,9 @@ test_legacy(void **state)
 {
 	(void)state;
 	device.config[0x41] = 0;
-	assert_int_equal(virtio_has_access_platform(3, 0), 0);
+	assert_int_equal(ioasid_virtio_access_platform(3, 0), 0);
 	device.config[0x34] = 0;
-	assert_int_equal(virtio_has_access_platform(3, 0), 0);
+	assert_int_equal(ioasid_virtio_access_platform(3, 0), 0);
 }
 
 /* What cannot be asked is no "no". */
@@ -156,12 +156,12 @@ test_unknown(void **state)
 {
 	(void)state;
 	device.config[0x59] = 0;
-	assert_int_equal(virtio_has_access_platform(3, 0), -ENOTSUP);
+	assert_int_equal(ioasid_virtio_access_platform(3, 0), -ENOTSUP);
 	device.error = EACCES;
-	assert_int_equal(virtio_has_access_platform(3, 0), -EACCES);
+	assert_int_equal(ioasid_virtio_access_platform(3, 0), -EACCES);
 	device.error = 0;
 	device.at = REGION;
-	assert_int_equal(virtio_has_access_platform(3, 0), -EIO);
+	assert_int_equal(ioasid_virtio_access_platform(3, 0), -EIO);
 }
 
 /* A list that never ends. */
@@ -171,17 +171,21 @@ test_loop(void **state)
 	(void)state;
 	device.config[WINDOW + 1] = 0x40;
 	device.features = 1ull << 33;
-	assert_int_equal(virtio_has_access_platform(3, 0), 1);
+	assert_int_equal(ioasid_virtio_access_platform(3, 0), 1);
 }
 
 static void
 test_ids(void **state)
 {
 	(void)state;
-	assert_true(virtio_is(0x1af4, 0x1000));
-	assert_true(virtio_is(0x1af4, 0x1041));
-	assert_false(virtio_is(0x1af4, 0x1100)); /* QEMU's, and not virtio */
-	assert_false(virtio_is(0x8086, 0x1041));
+	assert_true(
+		ioasid_is_virtio(&(struct ioasid_member){ .vendor = 0x1af4, .device = 0x1000 }));
+	assert_true(
+		ioasid_is_virtio(&(struct ioasid_member){ .vendor = 0x1af4, .device = 0x1041 }));
+	assert_false(ioasid_is_virtio(&(struct ioasid_member){
+		.vendor = 0x1af4, .device = 0x1100 })); /* QEMU's, and not virtio */
+	assert_false(
+		ioasid_is_virtio(&(struct ioasid_member){ .vendor = 0x8086, .device = 0x1041 }));
 }
 
 int
