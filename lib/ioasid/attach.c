@@ -216,12 +216,9 @@ go_there(struct ioasid_group *group, struct ioasid_device *first, struct space *
 	return 0;
 }
 
-/*
- * What came between, while the kernel attached: a member that is named joins and is
- * attached like the others.
- */
+/* The one question of the rule: before ATTACH, and after it. */
 static int
-check_again(struct ioasid_group *group, const struct ioasid_device *dev, bool accepted)
+decide(struct ioasid_group *group, const struct ioasid_device *dev, bool accepted)
 {
 	int ret = rule_read(group);
 
@@ -231,6 +228,18 @@ check_again(struct ioasid_group *group, const struct ioasid_device *dev, bool ac
 	ret = rule_decide(group, dev, accepted);
 	if (ret == -EPERM)
 		rule_refuse(group, dev);
+	return ret;
+}
+
+/*
+ * What came between, while the kernel attached: a member that is named joins and is
+ * attached like the others.
+ */
+static int
+check_again(struct ioasid_group *group, const struct ioasid_device *dev, bool accepted)
+{
+	int ret = decide(group, dev, accepted);
+
 	if (ret == 0)
 		ret = reserve(group, group->space);
 	return ret < 0 ? ret : attach_others(group);
@@ -316,20 +325,6 @@ find_first(struct ioasid_group *group, const struct ioasid_device *dev)
 	return NULL;
 }
 
-static int
-decide_before(struct ioasid_group *group, const struct ioasid_device *dev, bool accepted)
-{
-	int ret = rule_read(group);
-
-	if (ret < 0)
-		return ret;
-	rule_join_named(group);
-	ret = rule_decide(group, dev, accepted);
-	if (ret == -EPERM)
-		rule_refuse(group, dev);
-	return ret;
-}
-
 int
 attach_group(struct ioasid_group *group, const struct ioasid_device *dev, uint32_t ioasid)
 {
@@ -339,7 +334,7 @@ attach_group(struct ioasid_group *group, const struct ioasid_device *dev, uint32
 	if (ret < 0)
 		return ret;
 	keep_space(group->ctx, old, 1);
-	ret = decide_before(group, dev, is_accepted(group, dev));
+	ret = decide(group, dev, is_accepted(group, dev));
 	if (ret == 0)
 		ret = attach_under_rule(group, find_first(group, dev), dev, space,
 					is_accepted(group, dev));
@@ -407,18 +402,13 @@ int
 ioasid_check(struct ioasid_device *dev)
 {
 	struct ioasid_group *group = dev->group;
+	const bool accepted = is_accepted(group, dev);
 	int ret;
 
 	group_lock(group);
-	ret = rule_read(group);
-	if (ret == 0)
-		rule_join_named(group);
-	if (ret == 0)
-		ret = rule_decide(group, dev, dev->flags & IOASID_IMPLICIT_GROUP);
-	if (ret == -EPERM)
-		rule_refuse(group, dev);
+	ret = decide(group, dev, accepted);
 	if (ret == 0) {
-		group->accepted = group->accepted || (dev->flags & IOASID_IMPLICIT_GROUP);
+		group->accepted = group->accepted || accepted;
 		rule_tell(group, dev);
 	}
 	group_unlock(group);

@@ -143,8 +143,9 @@ rte_realloc_socket(void *ptr, size_t size, unsigned int align, int socket)
 
 	if (ptr == NULL)
 		return rte_malloc_socket(NULL, size, align, socket);
-	/* EAL's affair: it frees it, or tells of the corruption. */
-	if (size == 0 || rte_malloc_validate(ptr, &old) < 0)
+	/* EAL's affair: it frees it, tells of the corruption, or leaves it where it is. */
+	if (size == 0 || rte_malloc_validate(ptr, &old) < 0 ||
+	    (size <= old && socket == SOCKET_ID_ANY && (uintptr_t)ptr % RTE_MAX(align, 1u) == 0))
 		return function != NULL ? function(ptr, size, align, socket) : NULL;
 	p = rte_malloc_socket(NULL, size, align, socket);
 	if (p == NULL)
