@@ -217,6 +217,20 @@ lost_events_are_made_up_for(void **state)
 	CHECK(says("these PCI BDFs are also at risk: [" THIRD "]"));
 }
 
+/* Which group it came to cannot be read: it may be any. */
+static void
+newcomer_of_an_unknown_group_is_told(void **state)
+{
+	(void)state;
+	fake_eal_name(GROUP_HD);
+	CHECK_RET(set_up(GROUP_NIC), 0);
+	said();
+	fake_plug(&pci_third);
+	fake_fail(FAKE_READ_LINK, 1, EMFILE);
+	event(THIRD);
+	CHECK(says("these PCI BDFs are also at risk: [" THIRD "]"));
+}
+
 /* In the middle of ATTACH: the kernel has taken it in, so ATTACH is undone. */
 static void
 newcomer_while_attaching_refuses(void **state)
@@ -592,6 +606,7 @@ main(void)
 		TEST_DRIVER(dma_past_the_iommu_is_refused),
 		TEST_DRIVER(newcomer_is_told),
 		TEST_DRIVER(lost_events_are_made_up_for),
+		TEST_DRIVER(newcomer_of_an_unknown_group_is_told),
 		TEST_DRIVER(newcomer_while_attaching_refuses),
 		TEST_DRIVER(named_newcomer_while_attaching_joins),
 		TEST_DRIVER(held_member_is_wanted_back),

@@ -6,7 +6,7 @@
  * --allow-insecure-vfio. After each step: whoever can reach what an attached device of his
  * group can, by the kernel's own account, has joined, or was named to the user.
  *
- *	WALK_SEEDS, WALK_STEPS: more than are walked by default
+ *	WALK_FIRST, WALK_SEEDS, WALK_STEPS: others, or more, than are walked by default
  */
 
 #include <stdlib.h>
@@ -339,12 +339,13 @@ setting(const char *name, unsigned int otherwise)
 static void
 walk_all(bool insecure)
 {
-	const unsigned int seeds = setting("WALK_SEEDS", 6), nsteps = setting("WALK_STEPS", 500);
+	const unsigned int first = setting("WALK_FIRST", 1), seeds = setting("WALK_SEEDS", 6);
+	const unsigned int nsteps = setting("WALK_STEPS", 500);
 
 	memset(done, 0, sizeof(done));
 	attached_steps = exposed_steps = 0;
-	for (unsigned int i = 1; i <= seeds; i++) {
-		if (i > 1) {
+	for (unsigned int i = first; i < first + seeds; i++) {
+		if (i > first) {
 			driver_teardown(NULL);
 			CHECK_RET(driver_setup(NULL), 0);
 		}

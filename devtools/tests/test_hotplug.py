@@ -11,6 +11,7 @@ import pytest
 import pci
 import plugin
 import qmp
+from iommufd import Iommufd
 from testpmd import AT_RISK, COMMON, NOT_STARTED, Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_leftovers")
@@ -31,6 +32,16 @@ def remove(bdf):
     """Through sysfs; returns once the device is gone, for which VFIO waits for its users."""
     subprocess.run(["timeout", "60", "sh", "-c", f"echo 1 >{pci.path(bdf, 'remove')}"], check=True)
     assert not os.path.exists(pci.path(bdf))
+
+
+def refuses_others(bdf):
+    """Whether it has joined: nobody else can have it then."""
+    with Iommufd() as other:
+        try:
+            other.bind(bdf)
+        except OSError:
+            return True
+    return False
 
 
 def rescan():
@@ -118,14 +129,12 @@ def test_attach_and_detach(lab, no_faults, all_come_back):
         testpmd.wait_for(f"{AT_RISK}{disk}]")
         # Named, it joins as soon as it can and DPDK sets up a device, whichever that is.
         pci.bind(disk, "vfio-pci")
-        at = len(testpmd.output)
         testpmd.command(f"port attach {lab.NIC0}")
-        assert AT_RISK not in testpmd.output[at:]
+        wait_until(lambda: refuses_others(disk), "it does not join")
+        at = len(testpmd.output)
         pci.unbind(disk)
         testpmd.wait_for(f"{disk} is being removed or unbound: it leaves", at=at)
-        testpmd.command(f"port attach {lab.NIC1}")
-        assert f"{AT_RISK}{disk}]" in testpmd.output[at:]
-        assert testpmd.output.count(AT_RISK) == 2
+        testpmd.wait_for(f"{AT_RISK}{disk}]", at=at)
         testpmd.quit()
 
 

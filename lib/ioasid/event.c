@@ -5,6 +5,7 @@
  * wait for nobody.
  */
 
+#include <errno.h>
 #include <stddef.h>
 
 #include "error.h"
@@ -78,26 +79,33 @@ look_at_all(struct ioasid_ctx *ctx)
 	}
 }
 
-void
-ioasid_device_event(struct ioasid_ctx *ctx, const char *devices, const char *bdf)
+/* ret: 0 and the number of its group; or there is none, or no more. */
+static void
+look_at_group_of(struct ioasid_ctx *ctx, const char *bdf, int ret, unsigned int number)
 {
 	struct ioasid_group *group = NULL;
-	unsigned int number;
-	bool known;
 
-	if (bdf == NULL) {
-		look_at_all(ctx);
-		return;
-	}
-	known = ioasid_group_number(devices, bdf, &number) == 0;
 	pthread_mutex_lock(&ctx->lock);
-	if (known)
+	if (ret == 0)
 		group = group_find(ctx, number);
 	if (group == NULL)
 		group = find_by_member(ctx, bdf);
 	group = mark(group);
 	pthread_mutex_unlock(&ctx->lock);
 	look_at(group);
+}
+
+void
+ioasid_device_event(struct ioasid_ctx *ctx, const char *devices, const char *bdf)
+{
+	unsigned int number = 0;
+	int ret = bdf != NULL ? ioasid_group_number(devices, bdf, &number) : -EPROTO;
+
+	/* Which group it came to cannot be told: it may be any. */
+	if (ret < 0 && ret != -ENODEV && ret != -ENOENT)
+		look_at_all(ctx);
+	else
+		look_at_group_of(ctx, bdf, ret, number);
 }
 
 /* With a reference; NULL: none waits. */
