@@ -11,7 +11,6 @@ import pytest
 import pci
 import plugin
 import qmp
-from iommufd import Iommufd
 from testpmd import AT_RISK, COMMON, NOT_STARTED, Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_leftovers")
@@ -34,14 +33,10 @@ def remove(bdf):
     assert not os.path.exists(pci.path(bdf))
 
 
-def refuses_others(bdf):
-    """Whether it has joined: nobody else can have it then."""
-    with Iommufd() as other:
-        try:
-            other.bind(bdf)
-        except OSError:
-            return True
-    return False
+def has_joined(pid, bdf):
+    """Whether the process has the device's node open."""
+    links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    return pci.cdev(bdf) in links
 
 
 def rescan():
@@ -130,7 +125,7 @@ def test_attach_and_detach(lab, no_faults, all_come_back):
         # Named, it joins as soon as it can and DPDK sets up a device, whichever that is.
         pci.bind(disk, "vfio-pci")
         testpmd.command(f"port attach {lab.NIC0}")
-        wait_until(lambda: refuses_others(disk), "it does not join")
+        assert has_joined(testpmd.pid, disk)
         at = len(testpmd.output)
         pci.unbind(disk)
         testpmd.wait_for(f"{disk} is being removed or unbound: it leaves", at=at)

@@ -10,7 +10,7 @@ import pytest
 
 import pci
 import plugin
-from test_hotplug import all_come_back, refuses_others, remove, rescan  # noqa: F401 (a fixture)
+from test_hotplug import all_come_back, has_joined, remove, rescan  # noqa: F401 (a fixture)
 from test_isolation import PATTERN, reach
 from testpmd import AT_RISK, COMMON, NOT_STARTED, Testpmd, allow
 
@@ -68,12 +68,12 @@ def test_member_that_is_released_stays_joined(lab, no_faults):
         pci.bind(bdf, "vfio-pci")
     with Client("member", nic, disk, eal=NO_PROBE) as client:
         client.wait_for("released")
-        assert refuses_others(disk)
+        assert has_joined(client.process.pid, disk)
         assert not is_bus_master(disk)
         client.go_on()
         client.wait_for("all released")
         assert AT_RISK not in client.output
-        assert not refuses_others(disk)
+        assert not has_joined(client.process.pid, disk)
         client.go_on()
         client.end()
 
