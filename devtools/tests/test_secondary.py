@@ -182,33 +182,43 @@ def capture_environment():
     return plugin.environment(more={"LD_PRELOAD": " ".join([plugin.PLUGIN, *libraries])})
 
 
+def captured(testpmd, command, files):
+    """Run a capturing tool until each file has packets; its messages.
+
+    It comes while packets flow, and goes while none do: DPDK frees the pool of a tool that ends at
+    once, and the primary's thread may be about to take a buffer from it, with stock EAL, too.
+    """
+    with subprocess.Popen(command, env=capture_environment(), stdin=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True) as tool:
+        deadline = time.monotonic() + 60
+        while not all(file.exists() and file.stat().st_size > 50 * 64 for file in files):
+            assert tool.poll() is None and time.monotonic() < deadline
+            time.sleep(0.5)
+        testpmd.command("stop")
+        tool.send_signal(signal.SIGINT)
+        _, messages = tool.communicate(timeout=60)
+    print(messages)
+    assert tool.returncode == 0
+    testpmd.command("start tx_first")
+    testpmd.forwarded(1000)
+    return messages
+
+
 def captures(lab, testpmd, path):
     """dpdk-dumpcap takes no -a: it looks at all that is bound, and is told of what is too much."""
     pci.bind(lab.EDU_NIC, "vfio-pci")
     capture = path / "capture.pcapng"
     # -p: else it ends promiscuous mode with itself, and what comes back goes to another address.
-    result = run("dpdk-dumpcap", "-p", "-i", lab.NIC0, "-c", "50", "-w", capture,
-                 env=capture_environment())
-    assert result.returncode == 0
-    assert result.stderr.count("IOASID") == 1
-    assert f"they cannot be used here: [{lab.EDU_NIC}]" in result.stderr
-    assert capture.stat().st_size > 50 * 64
-    testpmd.forwarded(1000)
+    messages = captured(testpmd, ["dpdk-dumpcap", "-p", "-i", lab.NIC0, "-w", capture], [capture])
+    assert messages.count("IOASID") == 1
+    assert f"they cannot be used here: [{lab.EDU_NIC}]" in messages
 
 
 def dumps(lab, testpmd, path):
-    """dpdk-pdump runs until it is told to end."""
     received, sent = path / "rx.pcap", path / "tx.pcap"
-    command = ["dpdk-pdump", *both(lab), "--", "--pdump",
-               f"port=0,queue=*,rx-dev={received},tx-dev={sent},ring-size=256,total-num-mbufs=2047"]
-    with subprocess.Popen(command, env=capture_environment(), stdin=subprocess.DEVNULL) as pdump:
-        deadline = time.monotonic() + 60
-        while not all(file.exists() and file.stat().st_size > 50 * 64 for file in (received, sent)):
-            assert pdump.poll() is None and time.monotonic() < deadline
-            time.sleep(0.5)
-        pdump.send_signal(signal.SIGINT)
-        assert pdump.wait(60) == 0
-    testpmd.forwarded(1000)
+    captured(testpmd, ["dpdk-pdump", *both(lab), "--", "--pdump",
+                       f"port=0,queue=*,rx-dev={received},tx-dev={sent},ring-size=256,"
+                       "total-num-mbufs=2047"], [received, sent])
 
 
 def stock_gets_nothing(lab, testpmd):
@@ -313,7 +323,7 @@ def no_dead_sockets():
 @pytest.mark.one_kernel
 @pytest.mark.usefixtures("installed", "no_dead_sockets")
 def test_tools(lab, tmp_path):
-    """They come and go while packets flow; the primary has its plugin by EAL's -d."""
+    """They come while packets flow; the primary has its plugin by EAL's -d."""
     with alone(lab, "-d", plugin.INSTALLED, preload=False) as testpmd:
         testpmd.started()
         testpmd.command("start tx_first")
