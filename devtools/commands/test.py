@@ -3,8 +3,9 @@
 
     devtools/test [--only PART[,PART…]] [--kernel lts|latest]
 
-Parts, in this order: setup build unit checks package versions lab dts. Ends with `N passed, N failed,
-N skipped`. versions is the quick part of devtools/test-versions for one of them. dts, some of DPDK's own test suite, is skipped unless DPDK_IOASID_DTS_TREE names a
+Parts, in this order: setup build unit checks package versions lab demo dts. Ends with `N passed,
+N failed, N skipped`. versions is the quick part of devtools/test-versions for one of them, demo is
+devtools/demo. dts, some of DPDK's own test suite, is skipped unless DPDK_IOASID_DTS_TREE names a
 checkout of DPDK that has it (25.11 or later): see devtools/dts.
 """
 
@@ -347,6 +348,19 @@ def read_pytest(count, what, status, text):
         count.fail(f"{what}: no test passed")
 
 
+def demo(count, kernels):
+    say("demo")
+    # On one processor: QEMU loses timers when its threads have to share one with others.
+    core = min(os.sched_getaffinity(0))
+    result = subprocess.run(["taskset", "-c", str(core), "devtools/demo", "--kernel", kernels[0]],
+                            cwd=TOP, check=False, stdin=subprocess.DEVNULL, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
+    if result.returncode == 0:
+        count.ok()
+    else:
+        count.fail("devtools/demo", result.stdout)
+
+
 def dts(count, kernels):
     tree = os.environ.get("DPDK_IOASID_DTS_TREE")
     if not tree:
@@ -381,7 +395,7 @@ def read_dts(count, status, path):
 
 
 PARTS = {"setup": setup, "build": build, "unit": unit, "checks": checks, "package": package,
-         "versions": versions, "lab": lab, "dts": dts}
+         "versions": versions, "lab": lab, "demo": demo, "dts": dts}
 
 
 def main():
