@@ -13,6 +13,7 @@
  */
 
 #include <inttypes.h>
+#include <linux/vfio.h>
 #include <sys/resource.h>
 
 #include <rte_devargs.h>
