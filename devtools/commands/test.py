@@ -176,7 +176,7 @@ def unit_in(count, directory, inside=()):
 
 
 def read_unit_log(count, directory):
-    """cmocka's verdicts: the tests inside each test program; a program without is one test."""
+    """cmocka's verdicts: the tests inside each test program; one of pytest is one test."""
     with open(os.path.join(TOP, directory, "meson-logs/testlog.json"), encoding="utf-8") as file:
         for line in file:
             program = json.loads(line)
@@ -190,6 +190,8 @@ def read_unit_log(count, directory):
                     count.skip(f"{name} in {directory}: {reasons[name]}")
                 else:
                     count.fail(f"{name} in {directory} skips without saying why")
+            for reason in re.findall(r"^SKIPPED \[\d+\] \S*?([^/\s]+:.*)", text, re.M):
+                count.skip(f"{reason} in {directory}")
 
 
 def sources():

@@ -3,9 +3,11 @@
 
 import json
 import os
+import re
 import subprocess
 
 import jsonschema
+import pytest
 
 COMMAND = os.environ["DPDK_IOASID_COMMAND"]
 PLUGIN = os.environ["DPDK_IOASID_PLUGIN"]
@@ -16,6 +18,18 @@ with open(os.path.join(os.path.dirname(__file__), "../../../doc/guides/check.sch
 
 # (judgement, outcome) of all that was asked, for the test that none is without one.
 SEEN = set()
+
+
+def pmds():
+    """The drivers that the command knows of: those of the DPDK it was built with."""
+    with open(os.path.join(os.path.dirname(COMMAND), "pmd_table.h"), encoding="utf-8") as table:
+        return set(re.findall(r'"(\w+)"', table.read()))
+
+
+def needs_pmd(*names):
+    missing = sorted(set(names) - pmds())
+    return pytest.mark.skipif(bool(missing),
+                              reason=f"DPDK was built without {', '.join(missing)}")
 
 
 def run(*args, root=None, status=0, env=None, both=True):

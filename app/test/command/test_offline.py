@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from command import COMMAND, PLUGIN, SCHEMA, check, finding, run, untouched
+from command import COMMAND, PLUGIN, SCHEMA, check, finding, needs_pmd, run, untouched
 from fake_root import TO_PCI, FakeRoot, abi
 
 NIC, BRIDGE, GROUP_NIC, GROUP_HD = "0000:01:00.0", "0000:00:02.0", "0000:02:01.0", "0000:02:02.0"
@@ -340,6 +340,7 @@ def test_check_memory(root):
         assert (f"ulimit -l {1024 * 1024 + 65536}" in text) == command
 
 
+@needs_pmd("dmadev_ioat")
 def test_check_cdev_and_which_are_shown(root):
     """What DPDK has drivers for, of whatever class, and what is on VFIO."""
     root.device("0000:05:00.0", group=5, class_code=0x120000, driver="vfio-pci")
@@ -491,4 +492,4 @@ def test_dts_tree_that_cannot_be_written(tmp_path):
 
 
 if __name__ == "__main__":
-    sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[1:], __file__]))
+    sys.exit(pytest.main(["-q", "-rs", "-p", "no:cacheprovider", *sys.argv[1:], __file__]))
