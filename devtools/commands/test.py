@@ -350,11 +350,15 @@ def read_pytest(count, what, status, text):
         count.fail(f"{what}: no test passed")
 
 
+def one_core():
+    """For a machine of its own: QEMU's threads lose timers when others take their processors, and
+    the machine hangs; on one processor QEMU runs it by a single thread."""
+    return ["taskset", "-c", str(min(os.sched_getaffinity(0)))]
+
+
 def demo(count, kernels):
     say("demo")
-    # On one processor: QEMU loses timers when its threads have to share one with others.
-    core = min(os.sched_getaffinity(0))
-    result = subprocess.run(["taskset", "-c", str(core), "devtools/demo", "--kernel", kernels[0]],
+    result = subprocess.run([*one_core(), "devtools/demo", "--kernel", kernels[0]],
                             cwd=TOP, check=False, stdin=subprocess.DEVNULL, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
     if result.returncode == 0:

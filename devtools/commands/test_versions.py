@@ -41,7 +41,7 @@ def test_dpdk(count, what, directory, kernel, inside=(), env=None, lab=()):
         test.step(count, f"{name}, {what}", *inside, *words)
     if lab is not None:
         test.lab_tests(count, f"lab, {what}", directory, ["-m", "every_dpdk", *test.NOT_OTHERS],
-                       [*lab, "--kernel", kernel], env=env)
+                       [*lab, "--kernel", kernel], test.one_core(), env)
 
 
 def test_version(count, version, kernel, quick):
