@@ -232,6 +232,17 @@ device_find(struct ioasid_ctx *ctx, const char *bdf)
 	return RB_FIND(device_tree, &ctx->devices, &key);
 }
 
+struct ioasid_device *
+group_device(const struct ioasid_group *group, const char *bdf)
+{
+	struct ioasid_device *dev;
+
+	LIST_FOREACH(dev, &group->devices, in_group)
+		if (strcmp(dev->bdf, bdf) == 0)
+			return dev;
+	return NULL;
+}
+
 bool
 group_used(const struct ioasid_group *group, const struct ioasid_device *but)
 {

@@ -166,6 +166,8 @@ void group_set_held(struct ioasid_device *dev, bool held);
 /* The device, or all of them, really leaves; the caller has a reference to the group. */
 void group_drop(struct ioasid_device *dev);
 void group_drop_all(struct ioasid_group *group);
+/* A device that has joined; NULL: it has not. */
+struct ioasid_device *group_device(const struct ioasid_group *group, const char *bdf);
 /* Whether a device is in use; not counting one, which may be NULL. */
 bool group_used(const struct ioasid_group *group, const struct ioasid_device *but);
 /* End every group of a context that is closed. */

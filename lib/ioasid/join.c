@@ -10,6 +10,7 @@
 
 #include "error.h"
 #include "internal.h"
+#include "sys.h"
 #include "sysfs.h"
 
 /* What is asked of a device before anything is opened. */
@@ -71,23 +72,9 @@ hand_over(struct ioasid_device *dev, const struct ioasid_join_how *how)
 		return 0;
 	dev->flags = how->flags;
 	/* It has one already. */
-	if (how->fd >= 0 && how->fd != dev->fd) {
-		struct ioasid_device given = { .fd = how->fd };
-
-		device_close(&given);
-	}
+	if (how->fd >= 0 && how->fd != dev->fd)
+		ioasid_sys->close(how->fd);
 	return 0;
-}
-
-static struct ioasid_device *
-find_in_group(const struct ioasid_group *group, const char *bdf)
-{
-	struct ioasid_device *dev;
-
-	LIST_FOREACH(dev, &group->devices, in_group)
-		if (strcmp(dev->bdf, bdf) == 0)
-			return dev;
-	return NULL;
 }
 
 static int
@@ -97,7 +84,7 @@ join_in_group(struct ioasid_group *group, const char *bdf, const struct ioasid_j
 	int ret;
 
 	group_lock(group);
-	*dev = find_in_group(group, bdf);
+	*dev = group_device(group, bdf);
 	ret = *dev != NULL ? hand_over(*dev, how) : join_new(group, bdf, how, dev);
 	group_unlock(group);
 	return ret;

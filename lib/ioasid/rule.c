@@ -16,22 +16,11 @@
 
 /* ---- read */
 
-static const struct ioasid_device *
-find_joined(const struct ioasid_group *group, const char *bdf)
-{
-	const struct ioasid_device *dev;
-
-	LIST_FOREACH(dev, &group->devices, in_group)
-		if (strcmp(dev->bdf, bdf) == 0)
-			return dev;
-	return NULL;
-}
-
 static void
 compare(const struct ioasid_group *group, struct ioasid_group_info *info)
 {
 	for (unsigned int i = 0; i < info->nmembers; i++) {
-		const struct ioasid_device *dev = find_joined(group, info->members[i].bdf);
+		const struct ioasid_device *dev = group_device(group, info->members[i].bdf);
 
 		if (dev == NULL)
 			continue;

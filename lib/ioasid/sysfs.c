@@ -54,6 +54,14 @@ make_path(char path[PATH_MAX], const char *dir, const char *file)
 		path[0] = '\0';
 }
 
+/* A file of a device, by the same rule. */
+static void
+device_path(char path[PATH_MAX], const char *devices, const char *bdf, const char *file)
+{
+	if (snprintf(path, PATH_MAX, "%s/%s/%s", devices, bdf, file) >= PATH_MAX)
+		path[0] = '\0';
+}
+
 static int
 unreadable(int err, const char *path)
 {
@@ -432,8 +440,7 @@ ioasid_group_number(const char *devices, const char *bdf, unsigned int *number)
 		return error_set(ENODEV, "%s: no such device: see lspci -D", bdf);
 	if (ret < 0)
 		return unreadable(ret, path);
-	if (snprintf(path, sizeof(path), "%s/%s/iommu_group", devices, bdf) >= PATH_MAX)
-		path[0] = '\0';
+	device_path(path, devices, bdf, "iommu_group");
 	ret = read_link_name(path, name, sizeof(name));
 	if (ret == -ENOENT)
 		return error_set(ENOENT,
@@ -537,13 +544,12 @@ ioasid_is_vfio(const char *devices, const char *bdf)
 int
 sysfs_cdev_number(const char *devices, const struct ioasid_member *m, dev_t *rdev)
 {
-	char path[PATH_MAX], text[32];
+	char path[PATH_MAX], file[IOASID_CDEV_SIZE + 16], text[32];
 	unsigned int major, minor;
 	int ret, end = 0;
 
-	if (snprintf(path, sizeof(path), "%s/%s/vfio-dev/%s/dev", devices, m->bdf, m->cdev) >=
-	    PATH_MAX)
-		path[0] = '\0';
+	snprintf(file, sizeof(file), "vfio-dev/%s/dev", m->cdev);
+	device_path(path, devices, m->bdf, file);
 	ret = read_text(path, text, sizeof(text));
 	if (ret == -ENOENT)
 		return error_set(ENOENT,
@@ -564,8 +570,7 @@ sysfs_is_physical_function(const char *devices, const char *bdf, bool *physical)
 	char path[PATH_MAX], text[32];
 	int ret;
 
-	if (snprintf(path, sizeof(path), "%s/%s/sriov_totalvfs", devices, bdf) >= PATH_MAX)
-		path[0] = '\0';
+	device_path(path, devices, bdf, "sriov_totalvfs");
 	ret = read_text(path, text, sizeof(text));
 	if (ret < 0 && ret != -ENOENT)
 		return unreadable(ret, path);
