@@ -27,8 +27,6 @@
 #include "stock.h"
 #include "user_map.h"
 
-#define SYSFS_PCI "/sys/bus/pci/devices"
-
 /* In rte_vfio.h since 24.03: defined for all, for applications built against either. */
 int rte_vfio_get_device_info(const char *sysfs_base, const char *dev_addr, int *vfio_dev_fd,
 			     struct vfio_device_info *device_info);
@@ -54,7 +52,7 @@ started(void)
 	return result(start());
 }
 
-/* Open /dev/ioasid if it is not open yet: 0, or -1 and rte_errno. */
+/* Open /dev/ioasid if it is not open yet: 0 or -errno, said in the log. */
 static int
 open_space(void)
 {
@@ -62,7 +60,7 @@ open_space(void)
 
 	if (ret < 0)
 		IOASID_LOG(ERR, "%s", ioasid_error());
-	return result(ret);
+	return ret;
 }
 
 /*
@@ -73,7 +71,7 @@ static int
 open_space_of_primary(void)
 {
 	if (rte_eal_process_type() == RTE_PROC_PRIMARY)
-		return open_space();
+		return result(open_space());
 	IOASID_LOG(ERR, "memory is mapped by the primary process only: call "
 			"rte_vfio_container_dma_map() or rte_dev_dma_map() there");
 	return fail(ENOTSUP);
@@ -133,12 +131,8 @@ setup(const char *sysfs, const char *bdf, int *fd)
 
 	if (is_secondary())
 		return multiprocess_setup_device(bdf, fd);
-	ret = space_open();
-	if (ret < 0) {
-		IOASID_LOG(ERR, "%s", ioasid_error());
-		return ret;
-	}
-	return device_setup(sysfs, bdf, fd);
+	ret = open_space();
+	return ret < 0 ? ret : device_setup(sysfs, bdf, fd);
 }
 
 static int
@@ -460,7 +454,6 @@ rte_vfio_container_dma_unmap(int container_fd, uint64_t vaddr, uint64_t iova, ui
 	stock = stock_for_container(CALLER, container_fd);
 	if (stock != NULL)
 		return stock->container_dma_unmap(container_fd, vaddr, iova, len);
-	/* Memory may be mapped before any device is there. */
 	if (open_space_of_primary() < 0)
 		return -1;
 	ret = container_ioasid(container_fd, &ioasid);

@@ -22,8 +22,6 @@
 #include "space.h"
 #include "user_map.h"
 
-#define SYSFS_PCI "/sys/bus/pci/devices"
-
 /* An IOMMU group that is bound to a container; all about the group is lib/ioasid's. */
 struct binding {
 	LIST_ENTRY(binding) entry;

@@ -15,8 +15,6 @@
 #include "report.h"
 #include "space.h"
 
-#define SYSFS_PCI "/sys/bus/pci/devices"
-
 struct device {
 	TAILQ_ENTRY(device) entry;
 	char bdf[IOASID_BDF_SIZE];

@@ -95,7 +95,7 @@ on_event(void *arg)
 	}
 	/* Too many at once: which, nobody knows. */
 	if (errno == ENOBUFS)
-		look_at("/sys/bus/pci/devices", NULL);
+		look_at(SYSFS_PCI, NULL);
 }
 
 static int

@@ -20,6 +20,7 @@
 #include "explicit_set.h"
 #include "log.h"
 #include "multiprocess.h"
+#include "space.h"
 #include "stock.h"
 #include "stock_secondary.h"
 #include "survivor.h"
@@ -28,8 +29,6 @@
 #define VERSION 2
 
 #define TIMEOUT_S 5
-#define SYSFS_PCI "/sys/bus/pci/devices"
-
 enum request {
 	REQUEST_QUERY = 1, /* has the device joined? */
 	REQUEST_DEVICE,    /* a copy of its fd */

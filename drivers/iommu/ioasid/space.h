@@ -10,6 +10,9 @@
 
 #include <ioasid.h>
 
+/* PCI's directory of devices, where lib/ioasid is to be given one and EAL gives none. */
+#define SYSFS_PCI "/sys/bus/pci/devices"
+
 /*
  * Open /dev/ioasid and allocate the default IOASID, once: 0 or -errno, with the
  * sentence in ioasid_error(). Thread-safe.
