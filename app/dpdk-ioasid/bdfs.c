@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "machine/files.h"
+#include "machine/model.h"
 #include "machine/pci.h"
 
 bool
@@ -18,6 +19,12 @@ bdfs_has(const struct bdfs *bdfs, const char *bdf)
 		if (strcmp(bdfs->bdf[i], bdf) == 0)
 			return true;
 	return false;
+}
+
+bool
+bdfs_wanted(const struct device *device, const void *bdfs)
+{
+	return bdfs_has(bdfs, device->member.bdf);
 }
 
 void

@@ -88,14 +88,6 @@ parse(int key, char *arg, struct argp_state *state)
 /* Refusals */
 
 static bool
-is_named(const struct device *device, const void *arg)
-{
-	const struct cdi *cdi = arg;
-
-	return bdfs_has(&cdi->bdfs, device->member.bdf);
-}
-
-static bool
 check_cdev(const struct device *device)
 {
 	const char *bdf = device->member.bdf;
@@ -325,7 +317,7 @@ command_cdi(int argc, char **argv)
 	json_t *spec;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &cdi);
-	cdi.machine = machine_read(is_named, &cdi);
+	cdi.machine = machine_read(bdfs_wanted, &cdi.bdfs);
 	spec = specification(&cdi);
 	if (spec != NULL)
 		status = write_spec(&cdi, spec);

@@ -30,6 +30,8 @@ int command_dts_tree(int argc, char **argv);
 
 #define INSECURE_OPTION "--allow-insecure-vfio"
 
+struct device;
+
 /* The PCI addresses among a command's arguments. */
 struct bdfs {
 	unsigned int count;
@@ -44,6 +46,8 @@ void bdfs_add(struct bdfs *bdfs, const char *arg, struct argp_state *state);
 /* Without these checks. */
 void bdfs_append(struct bdfs *bdfs, const char *bdf);
 bool bdfs_has(const struct bdfs *bdfs, const char *bdf);
+/* For machine_read(): what a list, its argument, names. */
+bool bdfs_wanted(const struct device *device, const void *bdfs);
 void bdfs_free(struct bdfs *bdfs);
 
 /* Say on stderr what is wrong with a device, "dpdk-ioasid: BDF: …". */

@@ -37,19 +37,13 @@ parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static bool
-is_named(const struct device *device, const void *arg)
-{
-	return bdfs_has(arg, device->member.bdf);
-}
-
 void
 binding_start(struct binding *binding, int argc, char **argv, const char *doc)
 {
 	const struct argp argp = { options, parse, "DEVICE...", doc, NULL, NULL, NULL };
 
 	argp_parse(&argp, argc, argv, 0, NULL, binding);
-	binding->machine = machine_read(is_named, &binding->bdfs);
+	binding->machine = machine_read(bdfs_wanted, &binding->bdfs);
 }
 
 void
@@ -164,7 +158,7 @@ print_next(const struct machine *machine, const struct bdfs *bdfs, unsigned int 
 void
 binding_print(const struct binding *binding, bool next)
 {
-	struct machine *now = machine_read(is_named, &binding->bdfs);
+	struct machine *now = machine_read(bdfs_wanted, &binding->bdfs);
 
 	for (unsigned int i = 0; i < binding->bdfs.count; i++)
 		print_group(now, &binding->bdfs, i);
