@@ -198,3 +198,16 @@ map(uint64_t iova, uint64_t length)
 {
 	CHECK_OK(ioasid_map(ctx, ioas, VA + iova, iova, length, RW));
 }
+
+uint64_t
+total_mapped(struct ioasid_ctx *of)
+{
+	struct ioasid_info list[8];
+	unsigned int total, n = ioasid_list(of, 0, list, ARRAY_SIZE(list), &total);
+	uint64_t bytes = 0;
+
+	CHECK_EQ(n, total);
+	for (unsigned int i = 0; i < n; i++)
+		bytes += list[i].mapped;
+	return bytes;
+}

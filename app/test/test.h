@@ -88,5 +88,7 @@ struct ioasid_device *join_implicit(const char *bdf);
 void attach(struct ioasid_device *dev, uint32_t ioasid);
 uint32_t alloc(void);
 void map(uint64_t iova, uint64_t length);
+/* In all IOASIDs of a context. */
+uint64_t total_mapped(struct ioasid_ctx *of);
 
 #endif /* TEST_H */

@@ -12,20 +12,6 @@
 
 static struct ioasid_device *dev;
 
-/* In all IOASIDs. */
-static uint64_t
-mapped_bytes(struct ioasid_ctx *of)
-{
-	struct ioasid_info list[8];
-	unsigned int total, n = ioasid_list(of, 0, list, ARRAY_SIZE(list), &total);
-	uint64_t bytes = 0;
-
-	CHECK_EQ(n, total);
-	for (unsigned int i = 0; i < n; i++)
-		bytes += list[i].mapped;
-	return bytes;
-}
-
 /* Nothing of a device is left after a JOIN that failed. */
 static void
 check_not_joined(const char *bdf)
@@ -428,7 +414,7 @@ attach_pins_the_maps_and_detach_unpins(void **state)
 	CHECK_EQ(fake_pinned(), 5 * PAGE);
 	CHECK_OK(ioasid_detach(dev));
 	CHECK_EQ(fake_pinned(), 0);
-	CHECK_EQ(mapped_bytes(ctx), 5 * PAGE);
+	CHECK_EQ(total_mapped(ctx), 5 * PAGE);
 }
 
 static void
@@ -1020,7 +1006,7 @@ maps_stay_when_the_last_device_leaves(void **state)
 	map(0, PAGE);
 	ioasid_leave(dev);
 	CHECK_EQ(fake_areas(ioasid_fd(ctx), ioas), 1);
-	CHECK_EQ(mapped_bytes(ctx), PAGE);
+	CHECK_EQ(total_mapped(ctx), PAGE);
 	dev = join(NIC0);
 	attach(dev, ioas);
 	CHECK_EQ(fake_pinned(), PAGE);

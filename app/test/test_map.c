@@ -25,20 +25,6 @@ find(uint64_t iova, uint64_t length, struct ioasid_map *found)
 	return ioasid_find_map(ctx, ioas, iova, length, found);
 }
 
-/* In all IOASIDs. */
-static uint64_t
-mapped_bytes(struct ioasid_ctx *of)
-{
-	struct ioasid_info list[8];
-	unsigned int total, n = ioasid_list(of, 0, list, ARRAY_SIZE(list), &total);
-	uint64_t bytes = 0;
-
-	CHECK_EQ(n, total);
-	for (unsigned int i = 0; i < n; i++)
-		bytes += list[i].mapped;
-	return bytes;
-}
-
 static unsigned int
 areas(void)
 {
@@ -67,7 +53,7 @@ map_reaches_the_kernel_as_given(void **state)
 		CHECK_EQ(fake_area_flags(ioasid_fd(ctx), ioas, iova),
 			 rows[i].flags | KABI_MAP_FIXED_IOVA);
 	}
-	CHECK_EQ(mapped_bytes(ctx), 6 * PAGE);
+	CHECK_EQ(total_mapped(ctx), 6 * PAGE);
 }
 
 static void
@@ -166,7 +152,7 @@ map_up_to_the_last_byte(void **state)
 	/* In one go, whose end is the last address there is. */
 	CHECK_OK(unmap(last_page - PAGE, 2 * PAGE));
 	CHECK_EQ(areas(), 0);
-	CHECK_EQ(mapped_bytes(ctx), 0);
+	CHECK_EQ(total_mapped(ctx), 0);
 	CHECK_RET(find(0, UINT64_MAX, &found), -ENOENT);
 }
 
@@ -189,7 +175,7 @@ map_the_same_memory_twice(void **state)
 	(void)state;
 	CHECK_OK(ioasid_map(ctx, ioas, VA, 0, PAGE, RW));
 	CHECK_OK(ioasid_map(ctx, ioas, VA, PAGE, PAGE, RW));
-	CHECK_EQ(mapped_bytes(ctx), 2 * PAGE);
+	CHECK_EQ(total_mapped(ctx), 2 * PAGE);
 }
 
 /* The same IOVA may be mapped in every IOASID. */
@@ -237,7 +223,7 @@ overlap_is_found_before_the_kernel_is_asked(void **state)
 		CHECK_EQ(fake_count(KABI_MAP), asked);
 		CHECK_EQ(areas(), 1);
 	}
-	CHECK_EQ(mapped_bytes(ctx), 4 * PAGE);
+	CHECK_EQ(total_mapped(ctx), 4 * PAGE);
 }
 
 static void
@@ -261,7 +247,7 @@ overlap_found_by_the_kernel(void **state)
 	fake_fail(KABI_MAP, 1, EEXIST);
 	CHECK_ERR(try_map(0, PAGE), EEXIST);
 	CHECK_SAYS("IOVA 0x0 length 0x1000");
-	CHECK_EQ(mapped_bytes(ctx), 0);
+	CHECK_EQ(total_mapped(ctx), 0);
 }
 
 /* Reserved regions */
@@ -372,7 +358,7 @@ map_outside_the_aperture(void **state)
 	CHECK_SAYS("IOVA 0x1000000000000 length 0x1000");
 	CHECK_SAYS("beyond what the IOMMU can address");
 	CHECK_ERR(try_map((UINT64_C(1) << 48) - PAGE, 2 * PAGE), EINVAL);
-	CHECK_EQ(mapped_bytes(ctx), 0);
+	CHECK_EQ(total_mapped(ctx), 0);
 	map((UINT64_C(1) << 48) - PAGE, PAGE);
 }
 
@@ -385,7 +371,7 @@ map_of_what_is_not_memory(void **state)
 	CHECK_ERR(try_map(0, 4 * PAGE), EFAULT);
 	CHECK_SAYS("VA 0x7f0000000000");
 	CHECK_SAYS("is not memory of this process");
-	CHECK_EQ(mapped_bytes(ctx), 0);
+	CHECK_EQ(total_mapped(ctx), 0);
 	CHECK_OK(try_map(0, 2 * PAGE));
 }
 
@@ -396,7 +382,7 @@ map_of_memory_that_wraps_around(void **state)
 	CHECK_ERR(ioasid_map(ctx, ioas, 0 - PAGE, 0, 2 * PAGE, RW), EOVERFLOW);
 	CHECK_SAYS("VA 0xfffffffffffff000");
 	CHECK_SAYS("wraps around");
-	CHECK_EQ(mapped_bytes(ctx), 0);
+	CHECK_EQ(total_mapped(ctx), 0);
 }
 
 static void
@@ -409,7 +395,7 @@ map_more_than_may_be_pinned(void **state)
 	CHECK_ERR(try_map(8 * PAGE, 2 * PAGE), ENOMEM);
 	CHECK_SAYS("IOVA 0x8000 length 0x2000");
 	CHECK_SAYS("RLIMIT_MEMLOCK");
-	CHECK_EQ(mapped_bytes(ctx), 3 * PAGE);
+	CHECK_EQ(total_mapped(ctx), 3 * PAGE);
 	CHECK_EQ(fake_pinned(), 3 * PAGE);
 	map(8 * PAGE, PAGE);
 }
@@ -468,7 +454,7 @@ unmap_of_parts_is_refused_before_the_kernel_is_asked(void **state)
 		CHECK_SAYS(cuts[i].says);
 		CHECK_EQ(fake_count(KABI_UNMAP), 0);
 		CHECK_EQ(areas(), 3);
-		CHECK_EQ(mapped_bytes(ctx), 6 * PAGE);
+		CHECK_EQ(total_mapped(ctx), 6 * PAGE);
 	}
 }
 
@@ -481,7 +467,7 @@ unmap_one_of_several(void **state)
 	map_three();
 	CHECK_OK(unmap(4 * PAGE, 3 * PAGE));
 	CHECK_EQ(areas(), 2);
-	CHECK_EQ(mapped_bytes(ctx), 3 * PAGE);
+	CHECK_EQ(total_mapped(ctx), 3 * PAGE);
 	CHECK_RET(find(4 * PAGE, 3 * PAGE, &found), -ENOENT);
 	CHECK_OK(find(3 * PAGE, PAGE, &found));
 	CHECK_OK(find(8 * PAGE, PAGE, &found));
@@ -496,7 +482,7 @@ unmap_several_at_once(void **state)
 	CHECK_OK(unmap(2 * PAGE, 7 * PAGE));
 	CHECK_EQ(fake_count(KABI_UNMAP), 1);
 	CHECK_EQ(areas(), 0);
-	CHECK_EQ(mapped_bytes(ctx), 0);
+	CHECK_EQ(total_mapped(ctx), 0);
 	map_three();
 }
 
@@ -517,7 +503,7 @@ unmap_refused_by_the_kernel_keeps_the_map(void **state)
 	fake_fail(KABI_UNMAP, 1, EBUSY);
 	CHECK_ERR(unmap(0, PAGE), EBUSY);
 	CHECK_SAYS("IOVA 0x0-0xfff");
-	CHECK_EQ(mapped_bytes(ctx), PAGE);
+	CHECK_EQ(total_mapped(ctx), PAGE);
 	CHECK_ERR(try_map(0, PAGE), EEXIST);
 	CHECK_OK(unmap(0, PAGE));
 }
@@ -598,7 +584,7 @@ map_that_another_thread_is_making(void **state)
 	(void)state;
 	hold_another(KABI_MAP, map_elsewhere);
 	CHECK_OK(others_ret);
-	CHECK_EQ(mapped_bytes(ctx), 2 * PAGE);
+	CHECK_EQ(total_mapped(ctx), 2 * PAGE);
 	CHECK_OK(find(3 * PAGE, 1, &found));
 	CHECK_ERR(try_map(3 * PAGE, PAGE), EEXIST);
 	CHECK_OK(unmap(2 * PAGE, 2 * PAGE));
@@ -606,7 +592,7 @@ map_that_another_thread_is_making(void **state)
 	fake_fail(KABI_MAP, 3, ENOMEM);
 	hold_another(KABI_MAP, map_elsewhere);
 	CHECK_RET(others_ret, -ENOMEM);
-	CHECK_EQ(mapped_bytes(ctx), 0);
+	CHECK_EQ(total_mapped(ctx), 0);
 	map(3 * PAGE, PAGE);
 }
 
@@ -623,10 +609,10 @@ map_that_another_thread_is_removing(void **state)
 	CHECK_RET(others_ret, -EIO);
 	CHECK_EQ(fake_fail_clear(), 1);
 	CHECK_OK(find(2 * PAGE, 1, &found));
-	CHECK_EQ(mapped_bytes(ctx), 2 * PAGE);
+	CHECK_EQ(total_mapped(ctx), 2 * PAGE);
 	hold_another(KABI_UNMAP, unmap_elsewhere);
 	CHECK_OK(others_ret);
-	CHECK_EQ(mapped_bytes(ctx), 0);
+	CHECK_EQ(total_mapped(ctx), 0);
 	CHECK_EQ(areas(), 0);
 	map(2 * PAGE, 2 * PAGE);
 }
@@ -874,7 +860,7 @@ random_maps_agree_with_a_model(void **state)
 	attach(join(NIC0), ioas);
 	for (unsigned int i = 0; i < STEPS; i++) {
 		random_step();
-		CHECK_EQ(mapped_bytes(ctx), model_mapped() * PAGE);
+		CHECK_EQ(total_mapped(ctx), model_mapped() * PAGE);
 		CHECK_EQ(fake_pinned(), model_mapped() * PAGE);
 		CHECK_EQ(areas(), model_maps());
 	}

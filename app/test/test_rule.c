@@ -99,6 +99,23 @@ sibling_on_any_driver(void **state)
 	}
 }
 
+/* What is plugged into the group beside those that join is in the way, or is not. */
+static void
+check_sibling(const struct fake_pci *pci, bool exempt)
+{
+	fake_plug(pci);
+	nic = join(GROUP_NIC);
+	join(GROUP_HD);
+	if (exempt)
+		attach(nic, ioas);
+	else
+		check_refused(nic, pci->bdf);
+	ioasid_close(ctx);
+	CHECK_OK(ioasid_open(NULL, NULL, &ctx));
+	CHECK_EQ(alloc(), ioas);
+	fake_unplug(pci->bdf);
+}
+
 static const struct {
 	uint8_t header;
 	bool exempt;
@@ -115,18 +132,8 @@ sibling_with_any_header(void **state)
 		struct fake_pci pci = { .bdf = "0000:04:1f.0", .group = THE_GROUP };
 
 		pci.header = headers[i].header;
-		fake_plug(&pci);
 		print_message("header type 0x%02x\n", pci.header);
-		nic = join(GROUP_NIC);
-		join(GROUP_HD);
-		if (headers[i].exempt)
-			attach(nic, ioas);
-		else
-			check_refused(nic, pci.bdf);
-		ioasid_close(ctx);
-		CHECK_OK(ioasid_open(NULL, NULL, &ctx));
-		CHECK_EQ(alloc(), ioas);
-		fake_unplug(pci.bdf);
+		check_sibling(&pci, headers[i].exempt);
 	}
 }
 
@@ -145,18 +152,8 @@ sibling_of_any_class(void **state)
 		struct fake_pci pci = { .bdf = "0000:04:1f.0", .group = THE_GROUP };
 
 		pci.class_code = rows[i].class_code;
-		fake_plug(&pci);
 		print_message("class 0x%06x\n", pci.class_code);
-		nic = join(GROUP_NIC);
-		join(GROUP_HD);
-		if (rows[i].exempt)
-			attach(nic, ioas);
-		else
-			check_refused(nic, pci.bdf);
-		ioasid_close(ctx);
-		CHECK_OK(ioasid_open(NULL, NULL, &ctx));
-		CHECK_EQ(alloc(), ioas);
-		fake_unplug(pci.bdf);
+		check_sibling(&pci, rows[i].exempt);
 	}
 }
 

@@ -6,20 +6,6 @@
 
 #include "test.h"
 
-/* In all IOASIDs. */
-static uint64_t
-mapped_bytes(struct ioasid_ctx *of)
-{
-	struct ioasid_info list[8];
-	unsigned int total, n = ioasid_list(of, 0, list, ARRAY_SIZE(list), &total);
-	uint64_t bytes = 0;
-
-	CHECK_EQ(n, total);
-	for (unsigned int i = 0; i < n; i++)
-		bytes += list[i].mapped;
-	return bytes;
-}
-
 /* Opening */
 
 static void
@@ -123,8 +109,8 @@ contexts_are_separate(void **state)
 	CHECK_OK(ioasid_open(NULL, NULL, &second));
 	CHECK(ioasid_fd(second) != ioasid_fd(ctx));
 	map(0, PAGE);
-	CHECK_EQ(mapped_bytes(ctx), PAGE);
-	CHECK_EQ(mapped_bytes(second), 0);
+	CHECK_EQ(total_mapped(ctx), PAGE);
+	CHECK_EQ(total_mapped(second), 0);
 	CHECK_ERR(ioasid_free(second, ioas), ENOENT);
 	ioasid_close(second);
 	CHECK_EQ(fake_areas(ioasid_fd(ctx), ioas), 1);
@@ -197,7 +183,7 @@ free_takes_the_maps_along(void **state)
 	map(0, PAGE);
 	map(4 * PAGE, PAGE);
 	CHECK_OK(ioasid_free(ctx, ioas));
-	CHECK_EQ(mapped_bytes(ctx), 0);
+	CHECK_EQ(total_mapped(ctx), 0);
 	CHECK_ERR(ioasid_map(ctx, ioas, VA, 0, PAGE, RW), ENOENT);
 	CHECK_ERR(ioasid_unmap(ctx, ioas, 0, PAGE), ENOENT);
 }
@@ -227,7 +213,7 @@ free_with_a_device_attached_is_busy(void **state)
 	CHECK_ERR(ioasid_free(ctx, ioas), EBUSY);
 	CHECK_SAYS("devices attached");
 	/* Nothing is lost. */
-	CHECK_EQ(mapped_bytes(ctx), PAGE);
+	CHECK_EQ(total_mapped(ctx), PAGE);
 	CHECK_EQ(fake_areas(ioasid_fd(ctx), ioas), 1);
 	CHECK_EQ(ioasid_device_ioasid(dev), ioas);
 	CHECK_OK(ioasid_detach(dev));
@@ -296,15 +282,15 @@ mapped_bytes_is_the_sum_over_all_ioasids(void **state)
 	uint32_t second;
 
 	(void)state;
-	CHECK_EQ(mapped_bytes(ctx), 0);
+	CHECK_EQ(total_mapped(ctx), 0);
 	second = alloc();
 	map(0, 2 * PAGE);
 	CHECK_OK(ioasid_map(ctx, second, VA, 0, 3 * PAGE, RW));
-	CHECK_EQ(mapped_bytes(ctx), 5 * PAGE);
+	CHECK_EQ(total_mapped(ctx), 5 * PAGE);
 	CHECK_OK(ioasid_unmap(ctx, ioas, 0, 2 * PAGE));
-	CHECK_EQ(mapped_bytes(ctx), 3 * PAGE);
+	CHECK_EQ(total_mapped(ctx), 3 * PAGE);
 	CHECK_OK(ioasid_free(ctx, second));
-	CHECK_EQ(mapped_bytes(ctx), 0);
+	CHECK_EQ(total_mapped(ctx), 0);
 }
 
 int
