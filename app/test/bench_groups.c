@@ -6,23 +6,14 @@
  */
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "driver.h"
 #include "log.h"
+#include "now.h"
 
 #define MOST 1024
 
 static char bdfs[MOST][16];
-
-static double
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
 
 static void
 plug(unsigned int n)

@@ -27,7 +27,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
@@ -43,6 +42,7 @@
 
 #include "client.h"
 #include "group_client.h"
+#include "now.h"
 
 #define SYSFS "/sys/bus/pci/devices"
 
@@ -178,15 +178,6 @@ map_segment(const struct rte_memseg_list *msl, const struct rte_memseg *ms, void
 	int fd = *(int *)arg;
 
 	return msl->external ? 0 : rte_vfio_container_dma_map(fd, ms->addr_64, ms->iova, ms->len);
-}
-
-static double
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
 static void

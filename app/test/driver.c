@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 #include <dirent.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "captured_log.h"
 #include "driver.h"
+#include "ending.h"
 #include "explicit_set.h"
 #include "log.h"
-#include "memory.h"
 #include "removal.h"
-#include "user_map.h"
 
 const struct fake_pci pci_third = {
 	.bdf = THIRD, .group = THE_GROUP, .vendor = 0x8086, .device = 0x100f, .class_code = 0x020000
 };
 
+static pthread_t held_thread;
 static size_t seen;
 static unsigned int open_before;
 
@@ -43,11 +44,8 @@ begin(void)
 static void
 end(void)
 {
-	device_release_all();
-	container_close_all();
-	space_close();
-	memory_end();
-	user_map_forget(0);
+	ending_begin();
+	ending_finish();
 }
 
 int
@@ -124,6 +122,21 @@ unplug_third(void)
 {
 	fake_unplug(THIRD);
 	event(THIRD);
+}
+
+void
+begin_held_thread(unsigned long request, void *(*fn)(void *))
+{
+	fake_hold(request);
+	CHECK_EQ(pthread_create(&held_thread, NULL, fn, NULL), 0);
+	fake_wait_held();
+}
+
+void
+end_held_thread(void)
+{
+	fake_let_go();
+	pthread_join(held_thread, NULL);
 }
 
 const char *

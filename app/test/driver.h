@@ -33,6 +33,14 @@ void unplug_third(void);
 /* All ends, as by rte_eal_cleanup(), and begins anew. */
 void restart(void);
 
+/*
+ * A thread of the test's that does fn(NULL), and that the kernel holds in the next call of this
+ * kind: returns when it is held.
+ */
+void begin_held_thread(unsigned long request, void *(*fn)(void *));
+/* The kernel goes on; returns when the thread has ended. */
+void end_held_thread(void);
+
 /* What has been logged since the last call of this. */
 const char *said(void);
 bool says(const char *text);

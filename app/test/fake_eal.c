@@ -253,10 +253,21 @@ void
 fake_eal_set_base(uint64_t base)
 {
 	for (unsigned int i = 0; i < FAKE_EAL_PAGES; i++) {
-		pages[i].addr_64 = base + i * FAKE_EAL_PAGE;
+		pages[i].addr_64 = base + i * msl.page_sz;
 		pages[i].iova = pages[i].addr_64;
 	}
 	msl.base_va = (void *)(uintptr_t)base;
+}
+
+void
+fake_eal_set_page_size(uint64_t size)
+{
+	msl.page_sz = size;
+	for (unsigned int i = 0; i < FAKE_EAL_PAGES; i++) {
+		pages[i].len = size;
+		pages[i].hugepage_sz = size;
+	}
+	fake_eal_set_base((uintptr_t)msl.base_va);
 }
 
 void
@@ -266,16 +277,15 @@ fake_eal_start(void)
 	memset(pages, 0, sizeof(pages));
 	memset(present, 0, sizeof(present));
 	event_fn = NULL;
-	msl = (struct rte_memseg_list){ .page_sz = FAKE_EAL_PAGE, .len = sizeof(pages) };
+	msl = (struct rte_memseg_list){ .base_va = (void *)(uintptr_t)FAKE_EAL_BASE,
+					.len = sizeof(pages) };
 	msl.memseg_arr.count = FAKE_EAL_PAGES;
 	for (unsigned int i = 0; i < FAKE_EAL_PAGES; i++) {
-		pages[i].len = FAKE_EAL_PAGE;
-		pages[i].hugepage_sz = FAKE_EAL_PAGE;
 		if (i < 8)
 			pages[i].flags = RTE_MEMSEG_FLAG_DO_NOT_FREE;
 		present[i] = i < 12;
 	}
-	fake_eal_set_base(FAKE_EAL_BASE);
+	fake_eal_set_page_size(FAKE_EAL_PAGE);
 }
 
 int
@@ -354,7 +364,7 @@ struct rte_memseg *
 rte_mem_virt2memseg(const void *virt, const struct rte_memseg_list *list)
 {
 	(void)list;
-	return &pages[((uintptr_t)virt - pages[0].addr_64) / FAKE_EAL_PAGE];
+	return &pages[((uintptr_t)virt - pages[0].addr_64) / msl.page_sz];
 }
 
 int
@@ -368,7 +378,7 @@ static void
 tell(enum rte_mem_event type, unsigned int page)
 {
 	if (event_fn != NULL)
-		event_fn(type, pages[page].addr, FAKE_EAL_PAGE, NULL);
+		event_fn(type, pages[page].addr, msl.page_sz, NULL);
 }
 
 void
@@ -384,7 +394,7 @@ fake_eal_alloc(unsigned int page)
 bool
 fake_eal_is_unmapped(unsigned int page)
 {
-	return unmapped_has(pages[page].addr, FAKE_EAL_PAGE);
+	return unmapped_has(pages[page].addr, msl.page_sz);
 }
 
 void

@@ -33,8 +33,9 @@ unsigned int fake_eal_watched(void);
 /* A page more, or less, as rte_malloc() does it: with the memory lock held for writing. */
 void fake_eal_alloc(unsigned int page);
 void fake_eal_free(unsigned int page);
-/* Where the memory is from now on. */
+/* Where the memory is from now on, and how large its pages are. */
 void fake_eal_set_base(uint64_t base);
+void fake_eal_set_page_size(uint64_t size);
 /* Whether the plugin has marked it as out of reach of devices. */
 bool fake_eal_is_unmapped(unsigned int page);
 /* Whether EAL's memory lock is free, so that others can allocate. */

@@ -202,10 +202,14 @@ fake_fail_clear(void)
 unsigned int
 fake_count(unsigned long request)
 {
+	unsigned int n = 0;
+
+	pthread_mutex_lock(&lock);
 	for (unsigned int i = 0; i < KINDS; i++)
 		if (counts[i].n != 0 && counts[i].request == request)
-			return counts[i].n;
-	return 0;
+			n = counts[i].n;
+	pthread_mutex_unlock(&lock);
+	return n;
 }
 
 /* Devices and groups */
@@ -860,6 +864,7 @@ void
 fake_set_virtual(const char *bdf, const char *physical)
 {
 	get_plugged(bdf)->pf = get_plugged(physical);
+	fake_sysfs_symlink(bdf, "physfn", physical);
 }
 
 const uint8_t *

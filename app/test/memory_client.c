@@ -13,6 +13,7 @@
  *	heap IOVA          a heap of external memory there; 0: at its VA, -IOVA: is refused
  *	extmem             two cabled ports pass on packets in registered external memory
  *	wait               until the end of stdin
+ *	linger             after rte_eal_cleanup(), until the end of stdin
  *	ask MIB            allocate so much, which is refused (the check of BDF is not made:
  *	                   for secondary processes, the primary waits)
  *
@@ -26,7 +27,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <rte_dev.h>
@@ -39,6 +39,7 @@
 #include <rte_mempool.h>
 
 #include "client.h"
+#include "fail_nth.h"
 
 #define MIB  (1ul << 20)
 #define HEAP "test"
@@ -258,46 +259,21 @@ refuse(const char *bdf, size_t size)
 
 /* ---- inject */
 
-static int
-open_fail_nth(void)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth", syscall(SYS_gettid));
-	fd = open(path, O_RDWR);
-	CHECK(fd >= 0);
-	return fd;
-}
-
-/* How many failures are still to come: 0, it has happened. */
-static int
-disarm(int fd)
-{
-	char text[16] = "";
-
-	CHECK(pread(fd, text, sizeof(text) - 1, 0) > 0);
-	CHECK(pwrite(fd, "0", 1, 0) == 1);
-	return atoi(text);
-}
-
 static void
 inject(const char *bdf)
 {
-	const int fd = open_fail_nth();
+	const int fd = fail_nth_open();
 	const uint64_t before = dpdk_memory();
 	const int64_t pinned = pinned_pages();
 	int refused = 0, granted = 0, nth = 1, left;
 
 	for (;; nth++) {
-		char text[16];
-		int n = snprintf(text, sizeof(text), "%d", nth);
 		void *p;
 
 		CHECK(nth < 5000);
-		CHECK(pwrite(fd, text, (size_t)n, 0) == n);
+		fail_nth_arm(fd, nth);
 		p = rte_malloc(NULL, 5 * MIB, 0);
-		left = disarm(fd);
+		left = fail_nth_disarm(fd);
 		check(bdf);
 		if (p != NULL)
 			use(p, 5 * MIB);
@@ -429,13 +405,21 @@ extmem(void)
 
 /* ---- wait, ask */
 
+static bool lingers;
+
 static void
-wait_for_others(const char *bdf)
+wait_for_eof(const char *what)
 {
-	printf("waiting\n");
+	printf("%s\n", what);
 	fflush(stdout);
 	while (getchar() != EOF)
 		continue;
+}
+
+static void
+wait_for_others(const char *bdf)
+{
+	wait_for_eof("waiting");
 	check(bdf);
 }
 
@@ -463,6 +447,8 @@ run(const char *bdf, const char *what, const char *value)
 		return extmem(), 1;
 	if (strcmp(what, "wait") == 0)
 		return wait_for_others(bdf), 1;
+	if (strcmp(what, "linger") == 0)
+		return lingers = true, 1;
 	CHECK(value != NULL);
 	if (strcmp(what, "grow") == 0)
 		return grow(bdf, value), 2;
@@ -481,10 +467,14 @@ main(int argc, char **argv)
 {
 	int i = rte_eal_init(argc, argv);
 	const char *bdf;
+	int ret;
 
 	CHECK(i >= 0 && i + 1 < argc);
 	bdf = argv[++i];
 	while (++i < argc)
 		i += run(bdf, argv[i], argv[i + 1]) - 1;
-	return rte_eal_cleanup();
+	ret = rte_eal_cleanup();
+	if (lingers)
+		wait_for_eof("cleaned up");
+	return ret;
 }

@@ -8,13 +8,16 @@
  *
  * rte_eal_init(), then REPEAT times rte_malloc() and rte_free() of so many MiB, then
  * rte_eal_cleanup(). Each line of the output is a phase with its milliseconds, and the
- * number and milliseconds of map and unmap calls in it. The last line has the time of the
- * end, for whoever waits for the process's exit.
+ * number of map and unmap calls in it with the milliseconds in which one at least was under
+ * way. "perf devices" has the milliseconds
+ * in which at least one device was opened, reset, closed: the kernel resets it in each. The
+ * last line has the time of the end, for whoever waits for the process's exit.
  */
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
-#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -28,12 +31,19 @@
 
 #include "kernel_abi.h"
 
-struct clock {
-	atomic_uint calls;
-	atomic_ullong ns;
+/* Of calls that several threads make at a time, time counts once. */
+struct span {
+	unsigned int calls; /* that succeeded */
+	unsigned int running;
+	uint64_t begin;
+	uint64_t ns;
 };
 
-static struct clock maps, unmaps;
+#define MOST_FDS 65536
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct span maps, unmaps, opens, resets, closes;
+static bool is_device[MOST_FDS];
 
 static uint64_t
 now(void)
@@ -44,12 +54,72 @@ now(void)
 	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static void
+span_begin(struct span *span)
+{
+	pthread_mutex_lock(&lock);
+	if (span->running++ == 0)
+		span->begin = now();
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+span_end(struct span *span, int ret)
+{
+	pthread_mutex_lock(&lock);
+	span->calls += ret >= 0;
+	if (--span->running == 0)
+		span->ns += now() - span->begin;
+	pthread_mutex_unlock(&lock);
+}
+
+/* What resets a device, by one interface or the other. */
+static int
+device_ioctl(int fd, unsigned long request, void *arg)
+{
+	struct span *span = request == VFIO_DEVICE_RESET ? &resets : &opens;
+	int ret;
+
+	span_begin(span);
+	ret = (int)syscall(SYS_ioctl, fd, request, arg);
+	span_end(span, ret);
+	if (request == VFIO_GROUP_GET_DEVICE_FD)
+		fd = ret;
+	if (ret >= 0 && fd < MOST_FDS)
+		is_device[fd] = true;
+	return ret;
+}
+
 /* A program's own definition comes before libc's, for all libraries. */
+__attribute__((visibility("default"))) int
+close(int fd)
+{
+	int ret;
+
+	if (fd < 0 || fd >= MOST_FDS || !is_device[fd])
+		return (int)syscall(SYS_close, fd);
+	is_device[fd] = false;
+	span_begin(&closes);
+	ret = (int)syscall(SYS_close, fd);
+	span_end(&closes, ret);
+	return ret;
+}
+
+/* NULL: of no interest. */
+static struct span *
+span_of(unsigned long request)
+{
+	if (request == VFIO_IOMMU_MAP_DMA || request == KABI_MAP || request == KABI_MAP_FILE)
+		return &maps;
+	if (request == VFIO_IOMMU_UNMAP_DMA || request == KABI_UNMAP)
+		return &unmaps;
+	return NULL;
+}
+
 __attribute__((visibility("default"))) int
 ioctl(int fd, unsigned long request, ...)
 {
-	struct clock *clock = NULL;
-	uint64_t begin;
+	struct span *span = span_of(request);
 	va_list ap;
 	void *arg;
 	int ret;
@@ -57,28 +127,23 @@ ioctl(int fd, unsigned long request, ...)
 	va_start(ap, request);
 	arg = va_arg(ap, void *);
 	va_end(ap);
-	if (request == VFIO_IOMMU_MAP_DMA || request == KABI_MAP || request == KABI_MAP_FILE)
-		clock = &maps;
-	else if (request == VFIO_IOMMU_UNMAP_DMA || request == KABI_UNMAP)
-		clock = &unmaps;
-	begin = now();
+	if (request == KABI_BIND || request == VFIO_GROUP_GET_DEVICE_FD ||
+	    request == VFIO_DEVICE_RESET)
+		return device_ioctl(fd, request, arg);
+	if (span == NULL)
+		return (int)syscall(SYS_ioctl, fd, request, arg);
+	span_begin(span);
 	ret = (int)syscall(SYS_ioctl, fd, request, arg);
-	/* The library's question whether the kernel can map by file is refused. */
-	if (clock != NULL && ret == 0) {
-		clock->calls++;
-		clock->ns += now() - begin;
-	}
+	span_end(span, ret);
 	return ret;
 }
 
 static void
 print_phase(const char *name, uint64_t begin)
 {
-	printf("perf %s %.3f %u %.3f %u %.3f\n", name, (double)(now() - begin) / 1e6,
-	       (unsigned int)maps.calls, (double)maps.ns / 1e6, (unsigned int)unmaps.calls,
-	       (double)unmaps.ns / 1e6);
-	maps.calls = unmaps.calls = 0;
-	maps.ns = unmaps.ns = 0;
+	printf("perf %s %.3f %u %.3f %u %.3f\n", name, (double)(now() - begin) / 1e6, maps.calls,
+	       (double)maps.ns / 1e6, unmaps.calls, (double)unmaps.ns / 1e6);
+	maps = unmaps = (struct span){ 0 };
 }
 
 static void
@@ -117,6 +182,8 @@ main(int argc, char **argv)
 	begin = now();
 	rte_eal_cleanup();
 	print_phase("cleanup", begin);
+	printf("perf devices %.3f %.3f %.3f\n", (double)opens.ns / 1e6, (double)resets.ns / 1e6,
+	       (double)closes.ns / 1e6);
 	printf("perf end %.3f\n", (double)now() / 1e6);
 	fflush(stdout);
 	return 0;

@@ -6,14 +6,12 @@
  * of order, not of time. If something did wait, this would hang, until meson ends it.
  */
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include <linux/vfio.h>
 
 #include "driver.h"
 
-static pthread_t thread;
 static const char *held_bdf;
 static int held_ret;
 
@@ -37,16 +35,13 @@ static void
 begin_held(unsigned long request, const char *bdf, void *(*fn)(void *))
 {
 	held_bdf = bdf;
-	fake_hold(request);
-	CHECK_EQ(pthread_create(&thread, NULL, fn, NULL), 0);
-	fake_wait_held();
+	begin_held_thread(request, fn);
 }
 
 static void
 end_held(int want)
 {
-	fake_let_go();
-	pthread_join(thread, NULL);
+	end_held_thread();
 	CHECK_RET(held_ret, want);
 }
 

@@ -225,6 +225,39 @@ each_file_of_much_memory_is_an_area(void **state)
 	assert_true(layout_join(&area, &page));
 }
 
+/* Where the fourth page begins at a multiple of 256 MiB or 1 GiB, of VA or of something else. */
+static unsigned int
+areas_around(uint64_t va, uint64_t iova, enum kind kind)
+{
+	const struct layout layout = { .by_file = true };
+	unsigned int other_files;
+
+	set_files(kind);
+	for (uint64_t i = 0; i < PAGES; i++) {
+		pages[i].addr_64 = va + (i - 3) * SIZE;
+		pages[i].iova = iova + (i - 3) * SIZE;
+	}
+	return areas(&layout, &other_files);
+}
+
+static void
+much_memory_is_cut(void **state)
+{
+	const uint64_t mib = UINT64_C(1) << 20;
+
+	(void)state;
+	/* Little is not, wherever it lies. */
+	CHECK_EQ(areas_around(4096 * mib, 4096 * mib, ONE_FILE), 1);
+	list.memseg_arr.count = 512;
+	CHECK_EQ(areas_around(4096 * mib, 4096 * mib, ONE_FILE), 2);
+	CHECK_EQ(areas_around(4352 * mib, 4352 * mib, ONE_FILE), 2);
+	CHECK_EQ(areas_around(4352 * mib, 4352 * mib, NO_FILE), 2);
+	CHECK_EQ(areas_around(4352 * mib + SIZE / 2, 4352 * mib + SIZE / 2, ONE_FILE), 1);
+	/* Physical addresses: what one entry of the page table can be stays one. */
+	CHECK_EQ(areas_around(8192 * mib, 4352 * mib, ONE_FILE), 1);
+	CHECK_EQ(areas_around(8192 * mib, 5120 * mib, ONE_FILE), 2);
+}
+
 /* And not for its file. */
 static void
 check_apart(struct layout_area *area, const struct layout_area *page)
@@ -314,6 +347,7 @@ main(void)
 		cmocka_unit_test_setup(an_area_is_what_its_pages_are, setup),
 		cmocka_unit_test_setup(pages_of_many_files_are_one_area_by_address, setup),
 		cmocka_unit_test_setup(each_file_of_much_memory_is_an_area, setup),
+		cmocka_unit_test_setup(much_memory_is_cut, setup),
 		cmocka_unit_test_setup(gaps_end_an_area, setup),
 		cmocka_unit_test_setup(permanent_next_to_free, setup),
 		cmocka_unit_test(match_allocations_among_eals_arguments),

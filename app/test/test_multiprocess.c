@@ -821,7 +821,7 @@ static void
 wrong_answers_are_refused(void **state)
 {
 	struct message m = message(RTE_PROC_PRIMARY, DEVICE), good = m;
-	struct rte_mp_msg right = answer(0, new_fd()), wrong[10];
+	struct rte_mp_msg right = answer(0, new_fd()), wrong[11];
 	int n = 0;
 
 	(void)state;
@@ -844,6 +844,8 @@ wrong_answers_are_refused(void **state)
 	memcpy(wrong[n++].param, &m, sizeof(m));
 	m = good;
 	m.result = 1;
+	memcpy(wrong[n++].param, &m, sizeof(m));
+	m.result = INT32_MIN;
 	memcpy(wrong[n++].param, &m, sizeof(m));
 	assert_int_equal(n, RTE_DIM(wrong));
 

@@ -531,7 +531,7 @@ on_report(const struct ioasid_report *r, void *arg)
 	static const char *const news[] = {
 		[IOASID_NEWS_ATTACHED] = "attached",     [IOASID_NEWS_REFUSED] = "refused",
 		[IOASID_NEWS_AT_RISK] = "at risk",       [IOASID_NEWS_UNKNOWN] = "unknown",
-		[IOASID_NEWS_NOT_JOINED] = "not joined",
+		[IOASID_NEWS_NOT_JOINED] = "not joined", [IOASID_NEWS_FORBIDDEN] = "forbidden",
 	};
 	const bool failed = r->news == IOASID_NEWS_UNKNOWN || r->news == IOASID_NEWS_NOT_JOINED;
 
@@ -1021,6 +1021,26 @@ sentence_is_that_of_the_call(void **state)
 	CHECK_EQ(fake_attached(GROUP_NIC), ioas);
 }
 
+/* A security module of the kernel has a rule of its own, and says EPERM as ours does. */
+static void
+kernel_that_forbids_is_reported(void **state)
+{
+	(void)state;
+	nic = join(GROUP_NIC);
+	join(GROUP_HD);
+	user.log[0] = '\0';
+	fake_fail(KABI_ATTACH, 1, EPERM);
+	CHECK_ERR(ioasid_attach(nic, ioas), EPERM);
+	check_log("forbidden " GROUP_NIC "\n");
+	CHECK_SAYS("a security module of the kernel forbids it");
+	CHECK_EQ(fake_attached(GROUP_NIC), 0);
+	attach(nic, ioas);
+	check_log("attached " GROUP_NIC "\n");
+	/* By other means. */
+	ioasid_forbidden(nic);
+	check_log("forbidden " GROUP_NIC "\n");
+}
+
 /* Somebody wants it back */
 
 static void
@@ -1282,6 +1302,7 @@ main(void)
 		TEST_POLICY(move_that_cannot_go_back),
 		TEST_POLICY(event_while_the_group_is_worked_on),
 		TEST_POLICY(sentence_is_that_of_the_call),
+		TEST_POLICY(kernel_that_forbids_is_reported),
 		TEST_POLICY(held_device_is_yielded),
 		TEST_POLICY(held_device_is_yielded_when_the_work_is_done),
 		TEST_POLICY(check_tells_what_attach_would),

@@ -11,6 +11,7 @@
 #include "test.h"
 
 #define THREADS 4
+#define MAPPERS 8 /* of user maps */
 #define ROUNDS  200
 
 /* What a thread does, some number of times; it returns how often that went wrong. */
@@ -39,7 +40,7 @@ run(void *arg)
 static void
 run_all(const work_fn *fns, unsigned int n)
 {
-	struct work works[THREADS] = { 0 };
+	struct work works[MAPPERS] = { 0 };
 	unsigned int wrong = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
@@ -72,7 +73,7 @@ mapped_bytes(void)
 static uint64_t
 own_iova(unsigned int thread, unsigned int round)
 {
-	return (UINT64_C(1) << 32) + (round * THREADS + thread) * PAGE;
+	return (UINT64_C(1) << 32) + (round * MAPPERS + thread) * PAGE;
 }
 
 static unsigned int
@@ -93,13 +94,15 @@ map_and_find(unsigned int thread, unsigned int round)
 static void
 threads_map_in_one_ioasid(void **state)
 {
-	const work_fn fns[] = { map_and_find, map_and_find, map_and_find, map_and_find };
+	work_fn fns[MAPPERS];
 
 	(void)state;
+	for (unsigned int i = 0; i < MAPPERS; i++)
+		fns[i] = map_and_find;
 	attach(join(NIC0), ioas);
-	run_all(fns, THREADS);
-	CHECK_EQ(mapped_bytes(), THREADS * ROUNDS / 2 * PAGE);
-	CHECK_EQ(fake_areas(ioasid_fd(ctx), ioas), THREADS * ROUNDS / 2);
+	run_all(fns, MAPPERS);
+	CHECK_EQ(mapped_bytes(), MAPPERS * ROUNDS / 2 * PAGE);
+	CHECK_EQ(fake_areas(ioasid_fd(ctx), ioas), MAPPERS * ROUNDS / 2);
 }
 
 /* All want the same page: one gets it, the others are told so. */

@@ -173,6 +173,8 @@ tell_failure(struct ioasid_device *dev, struct space *space, int ret)
 
 	if (ret == -EADDRINUSE && dev->group->space == NULL)
 		range_describe_misfit(dev, space, misfit, sizeof(misfit));
+	if (ret == -EPERM)
+		rule_forbidden(dev->group, dev);
 	return error_call(CALL_ATTACH, ret, dev->bdf, misfit);
 }
 
@@ -413,4 +415,12 @@ ioasid_check(struct ioasid_device *dev)
 	}
 	group_unlock(group);
 	return ret;
+}
+
+void
+ioasid_forbidden(struct ioasid_device *dev)
+{
+	group_lock(dev->group);
+	rule_forbidden(dev->group, dev);
+	group_unlock(dev->group);
 }

@@ -75,7 +75,9 @@ static const struct {
 	  "the VF token is not the one that its physical function, or the users of its virtual "
 	  "functions, have set: give both programs the same" },
 
-	{ CALL_ATTACH, EINVAL, "has not joined, or its IOMMU group is attached to another IOASID" },
+	{ CALL_ATTACH, EINVAL,
+	  "has not joined, its IOMMU group is attached to another IOASID, or this kernel's "
+	  "iommufd cannot use its IOMMU (VT-d without a second stage): try a newer kernel" },
 	{ CALL_ATTACH, ENOENT, "there is no such IOASID" },
 	{ CALL_ATTACH, EADDRINUSE,
 	  "memory is mapped, or an IOVA range is promised, at addresses that its IOMMU reserves "
@@ -86,6 +88,8 @@ static const struct {
 	{ CALL_ATTACH, ENOMEM,
 	  "the mapped memory could not be pinned: raise RLIMIT_MEMLOCK "
 	  "(ulimit -l, LimitMEMLOCK=) or the memory cgroup's limit" },
+	{ CALL_ATTACH, EPERM,
+	  "a security module of the kernel forbids it (`dpdk-ioasid guard` is one)" },
 	{ CALL_ATTACH, EFAULT, "memory that was mapped has gone from the process" },
 	{ CALL_ATTACH, ENODEV, "the device is going away" },
 

@@ -302,7 +302,6 @@ int
 group_join(struct ioasid_group *group, const struct ioasid_member *m,
 	   const struct ioasid_join_how *how, struct ioasid_device **out)
 {
-	const struct ioasid_policy *policy = &group->ctx->policy;
 	struct ioasid_device *dev = calloc(1, sizeof(*dev));
 	int ret = 0;
 
@@ -321,10 +320,20 @@ group_join(struct ioasid_group *group, const struct ioasid_member *m,
 	}
 	dev->past_iommu = vfio_is_past_iommu(dev, m);
 	enter(dev);
-	if (policy->joined != NULL)
-		policy->joined(dev, policy->arg);
 	*out = dev;
 	return 0;
+}
+
+void
+group_announce(struct ioasid_device *dev)
+{
+	const struct ioasid_policy *policy = &dev->ctx->policy;
+
+	if (dev->announced)
+		return;
+	dev->announced = true;
+	if (policy->joined != NULL)
+		policy->joined(dev, policy->arg);
 }
 
 /*
@@ -347,7 +356,7 @@ end_group(struct ioasid_group *group)
 }
 
 void
-group_drop(struct ioasid_device *dev)
+group_take_out(struct ioasid_device *dev)
 {
 	struct ioasid_group *group = dev->group;
 	struct ioasid_ctx *ctx = dev->ctx;
@@ -366,10 +375,24 @@ group_drop(struct ioasid_device *dev)
 	pthread_mutex_unlock(&ctx->lock);
 	if (LIST_EMPTY(&group->devices))
 		end_group(group);
+}
+
+void
+group_end_device(struct ioasid_device *dev)
+{
+	struct ioasid_group *group = dev->group;
+
 	if (dev->fd >= 0)
 		device_close(dev);
 	free(dev);
 	group_put(group);
+}
+
+void
+group_drop(struct ioasid_device *dev)
+{
+	group_take_out(dev);
+	group_end_device(dev);
 }
 
 void

@@ -65,6 +65,7 @@ struct ioasid_device {
 	unsigned int flags;
 	bool token_unchecked;
 	bool past_iommu;     /* see struct ioasid_member */
+	bool announced;      /* the policy knows that it has joined */
 	bool held;           /* nobody uses it, it only joined */
 	bool yields;         /* somebody wants it back */
 	struct space *space; /* NULL: not attached, or a context without IOASIDs */
@@ -142,7 +143,9 @@ int device_detach(struct ioasid_device *dev);
 /* vfio.c */
 /* Whether a device that has been opened does its DMA past the IOMMU, or may do so. */
 bool vfio_is_past_iommu(struct ioasid_device *dev, const struct ioasid_member *m);
-/* Make a device that nobody uses harmless: no DMA, no interrupts, reset. 0 or -errno. */
+/* No DMA and no interrupts of a device that nobody uses: 0 or -errno. */
+int vfio_stop(struct ioasid_device *dev);
+/* The same, and reset. */
 int vfio_quiesce(struct ioasid_device *dev);
 
 /* group.c */
@@ -159,11 +162,18 @@ void group_unlock(struct ioasid_group *group);
 /* It has been marked (dirty): whoever has the lock now sees to it, or we. Never waits. */
 void group_poke(struct ioasid_group *group);
 /* Under the group's lock: */
-/* Join a member, for its own use or for its group's. */
+/* Join a member, for its own use or for its group's; its turn comes with group_announce(). */
 int group_join(struct ioasid_group *group, const struct ioasid_member *m,
 	       const struct ioasid_join_how *how, struct ioasid_device **dev);
+/* Tell the policy that it has joined, once. */
+void group_announce(struct ioasid_device *dev);
 void group_set_held(struct ioasid_device *dev, bool held);
-/* The device, or all of them, really leaves; the caller has a reference to the group. */
+/*
+ * The device, or all of them, really leaves; the caller has a reference to the group. In two
+ * steps: out of its group; and closed, for which no lock is needed.
+ */
+void group_take_out(struct ioasid_device *dev);
+void group_end_device(struct ioasid_device *dev);
 void group_drop(struct ioasid_device *dev);
 void group_drop_all(struct ioasid_group *group);
 /* A device that has joined; NULL: it has not. */
@@ -188,6 +198,8 @@ int rule_decide(struct ioasid_group *group, const struct ioasid_device *dev, boo
 void rule_welcome(struct ioasid_group *group, const struct ioasid_device *dev);
 /* Report that it may not be. */
 void rule_refuse(struct ioasid_group *group, const struct ioasid_device *dev);
+/* Report that the kernel lets nobody attach it, by this device. */
+void rule_forbidden(struct ioasid_group *group, const struct ioasid_device *dev);
 /* Report what is at risk in a group that is attached, if that is news. */
 void rule_tell(struct ioasid_group *group, const struct ioasid_device *dev);
 /* What was told is no news no more. */

@@ -170,6 +170,11 @@ enum ioasid_news {
 	/** An ATTACH was refused by the rule. */
 	IOASID_NEWS_REFUSED,
 	/**
+	 * The rule allows it, but the kernel does not, by EPERM, as only one of its security
+	 * modules does: `dpdk-ioasid guard` for instance.
+	 */
+	IOASID_NEWS_FORBIDDEN,
+	/**
 	 * Its list of endpoints at risk has changed while it is attached: by the first ATTACH
 	 * where the risk was accepted, or by devices that came or went.
 	 */
@@ -202,7 +207,7 @@ struct ioasid_policy {
 	bool (*named)(const struct ioasid_member *m, void *arg);
 	/** How a device joins by ioasid_join(), or for its group's sake. */
 	void (*how)(const char *bdf, struct ioasid_join_how *how, void *arg);
-	/** A device has joined. */
+	/** A device has joined; one that joined ahead: its turn has come. */
 	void (*joined)(struct ioasid_device *dev, void *arg);
 	/**
 	 * Nobody uses this joined device, its group holds it from now on: whoever wants it
@@ -518,6 +523,14 @@ int ioasid_group_number(const char *devices, const char *bdf, unsigned int *numb
 int ioasid_is_vfio(const char *devices, const char *bdf);
 
 /**
+ * The physical function of a device that is an SR-IOV virtual function.
+ *
+ * @param physical IOASID_BDF_SIZE bytes
+ * @return 1; 0 it is none, or there is no such device; -EPROTO
+ */
+int ioasid_physical_function(const char *devices, const char *bdf, char *physical);
+
+/**
  * The other processes that have a node of the device's IOMMU group open, as far as this
  * user may see: "process 12 (dpdk-testpmd) has /dev/vfio/devices/vfio0 open, …".
  *
@@ -567,6 +580,41 @@ int ioasid_join_with(struct ioasid_ctx *ctx, const char *devices, const char *bd
 		     const struct ioasid_join_how *how, struct ioasid_device **dev);
 
 /**
+ * JOIN ahead of ioasid_join(), which resets the device and takes its time: for many devices at a
+ * time, each by a thread of the caller's. Its group holds it, attached nowhere, until
+ * ioasid_join() hands it over, or ioasid_attach() of another device of the group finds it
+ * joined. One that has joined already: nothing happens. After a failure all is as it was, and
+ * ioasid_join() can be tried.
+ *
+ * @return 0 and the errors of ioasid_join() but -EEXIST
+ */
+int ioasid_join_ahead(struct ioasid_ctx *ctx, const char *devices, const char *bdf);
+
+/**
+ * LEAVE of a device that its group holds and in whose group nobody is in use: one that joined
+ * ahead and was not wanted, or that was set aside. The group is DETACHed, then it is closed,
+ * which resets it: like JOIN ahead, for many devices at a time, also of one group. If its
+ * group is in use or open, or it has not joined: nothing happens.
+ */
+void ioasid_leave_unused(struct ioasid_ctx *ctx, const char *bdf);
+
+/**
+ * No more DMA and no interrupts of this device: bus mastering off. It stays joined and attached.
+ *
+ * @return 0; kernel errors: it does not answer
+ */
+int ioasid_stop(struct ioasid_device *dev);
+
+/**
+ * Nobody uses the device any more; unlike ioasid_leave() nothing else happens to it: its group
+ * holds it, attached as it is and without a reset, until ioasid_leave_unused(). For the end of
+ * a program, after ioasid_stop().
+ *
+ * @param dev invalid afterwards
+ */
+void ioasid_set_aside(struct ioasid_device *dev);
+
+/**
  * LEAVE: the device is reset, and its handle ends. As long as another device of its group is
  * in use, or the group is open (ioasid_group_open()), it stays joined, so that nobody else
  * gets it, with bus mastering off; with the last one all leave.
@@ -607,7 +655,7 @@ void ioasid_device_event(struct ioasid_ctx *ctx, const char *devices, const char
  *   -ENOMEM the group cannot be read;
  *   kernel errors of VFIO_DEVICE_ATTACH_IOMMUFD_PT: -EADDRINUSE maps outside the
  *   IOMMU's aperture; -EINVAL group on another page table; -EBUSY; -ENOMEM, -EFAULT
- *   pinning of the maps made so far
+ *   pinning of the maps made so far; -EPERM a security module forbids it (reported)
  */
 int ioasid_attach(struct ioasid_device *dev, uint32_t ioasid);
 
@@ -617,6 +665,12 @@ int ioasid_attach(struct ioasid_device *dev, uint32_t ioasid);
  * @return 0 and the errors of the rule of ioasid_attach()
  */
 int ioasid_check(struct ioasid_device *dev);
+
+/**
+ * The kernel has refused by EPERM to let the caller attach the device by other means: have
+ * that reported (IOASID_NEWS_FORBIDDEN).
+ */
+void ioasid_forbidden(struct ioasid_device *dev);
 
 /**
  * DETACH the device's whole group from its IOASID; all stay joined, their DMA is blocked.

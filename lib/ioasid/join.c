@@ -2,7 +2,8 @@
 
 /*
  * A device joins for its user, or is handed over by its group, which held it; and leaves,
- * or is held again as long as others of its group are in use.
+ * or is held again as long as others of its group are in use. It may join ahead of its user,
+ * and leave after him: so that many devices can be reset at a time.
  */
 
 #include <errno.h>
@@ -67,6 +68,7 @@ hand_over(struct ioasid_device *dev, const struct ioasid_join_how *how)
 {
 	if (!dev->held)
 		return error_set(EEXIST, "%s has joined %s already", dev->bdf, dev->ctx->path);
+	group_announce(dev);
 	group_set_held(dev, false);
 	if (how == NULL)
 		return 0;
@@ -78,24 +80,25 @@ hand_over(struct ioasid_device *dev, const struct ioasid_join_how *how)
 }
 
 static int
-join_in_group(struct ioasid_group *group, const char *bdf, const struct ioasid_join_how *how,
+join_for_user(struct ioasid_group *group, const char *bdf, const struct ioasid_join_how *how,
 	      struct ioasid_device **dev)
 {
 	int ret;
 
-	group_lock(group);
 	*dev = group_device(group, bdf);
-	ret = *dev != NULL ? hand_over(*dev, how) : join_new(group, bdf, how, dev);
-	group_unlock(group);
+	if (*dev != NULL)
+		return hand_over(*dev, how);
+	ret = join_new(group, bdf, how, dev);
+	if (ret == 0)
+		group_announce(*dev);
 	return ret;
 }
 
+/* The group of a device, with a reference. */
 static int
-join(struct ioasid_ctx *ctx, const char *devices, const char *bdf,
-     const struct ioasid_join_how *how, struct ioasid_device **dev)
+find_group(struct ioasid_ctx *ctx, const char *devices, const char *bdf,
+	   struct ioasid_group **group)
 {
-	struct ioasid_device *joined = NULL;
-	struct ioasid_group *group;
 	unsigned int number;
 	int ret;
 
@@ -105,10 +108,23 @@ join(struct ioasid_ctx *ctx, const char *devices, const char *bdf,
 	ret = ioasid_group_number(devices, bdf, &number);
 	if (ret < 0)
 		return ret;
-	group = group_get(ctx, devices, number);
-	if (group == NULL)
-		return -ENOMEM;
-	ret = join_in_group(group, bdf, how, &joined);
+	*group = group_get(ctx, devices, number);
+	return *group != NULL ? 0 : -ENOMEM;
+}
+
+static int
+join(struct ioasid_ctx *ctx, const char *devices, const char *bdf,
+     const struct ioasid_join_how *how, struct ioasid_device **dev)
+{
+	struct ioasid_device *joined = NULL;
+	struct ioasid_group *group;
+	int ret = find_group(ctx, devices, bdf, &group);
+
+	if (ret < 0)
+		return ret;
+	group_lock(group);
+	ret = join_for_user(group, bdf, how, &joined);
+	group_unlock(group);
 	group_put(group);
 	if (ret == 0)
 		*dev = joined;
@@ -129,6 +145,35 @@ ioasid_join_with(struct ioasid_ctx *ctx, const char *devices, const char *bdf,
 	if (how->flags & ~IOASID_IMPLICIT_GROUP)
 		return error_set(EINVAL, "%s: join with unknown flags 0x%x", bdf, how->flags);
 	return join(ctx, devices, bdf, how, dev);
+}
+
+static int
+join_ahead(struct ioasid_group *group, const char *bdf)
+{
+	struct ioasid_device *dev;
+	int ret;
+
+	if (group_device(group, bdf) != NULL)
+		return 0;
+	ret = join_new(group, bdf, NULL, &dev);
+	if (ret == 0)
+		group_set_held(dev, true);
+	return ret;
+}
+
+int
+ioasid_join_ahead(struct ioasid_ctx *ctx, const char *devices, const char *bdf)
+{
+	struct ioasid_group *group;
+	int ret = find_group(ctx, devices, bdf, &group);
+
+	if (ret < 0)
+		return ret;
+	group_lock(group);
+	ret = join_ahead(group, bdf);
+	group_unlock(group);
+	group_put(group);
+	return ret;
 }
 
 /* ---- LEAVE */
@@ -182,5 +227,73 @@ ioasid_leave(struct ioasid_device *dev)
 	group_lock(group);
 	leave(dev);
 	group_unlock(group);
+	group_put(group);
+}
+
+int
+ioasid_stop(struct ioasid_device *dev)
+{
+	int ret = dev->fd >= 0 ? vfio_stop(dev) : 0;
+
+	return ret < 0 ? error_call(CALL_INFO, ret, dev->bdf, NULL) : 0;
+}
+
+void
+ioasid_set_aside(struct ioasid_device *dev)
+{
+	struct ioasid_group *group = dev->group;
+
+	group_lock(group);
+	group_set_held(dev, true);
+	group_unlock(group);
+}
+
+/*
+ * Once a group is attached nowhere its devices may leave one by one, in any order: the first
+ * of them sees to that.
+ */
+static struct ioasid_device *
+take_unused(struct ioasid_group *group, const char *bdf)
+{
+	struct ioasid_device *dev = group_device(group, bdf);
+
+	if (dev == NULL || group->opens > 0 || group_used(group, NULL))
+		return NULL;
+	attach_detach_group(group);
+	group_take_out(dev);
+	return dev;
+}
+
+/* With a reference; NULL: no such device has joined. */
+static struct ioasid_group *
+group_of(struct ioasid_ctx *ctx, const char *bdf)
+{
+	struct ioasid_group *group = NULL;
+	struct ioasid_device *dev;
+
+	pthread_mutex_lock(&ctx->lock);
+	dev = device_find(ctx, bdf);
+	if (dev != NULL) {
+		group = dev->group;
+		group->refs++;
+	}
+	pthread_mutex_unlock(&ctx->lock);
+	return group;
+}
+
+void
+ioasid_leave_unused(struct ioasid_ctx *ctx, const char *bdf)
+{
+	struct ioasid_group *group = group_of(ctx, bdf);
+	struct ioasid_device *dev;
+
+	if (group == NULL)
+		return;
+	group_lock(group);
+	dev = take_unused(group, bdf);
+	group_unlock(group);
+	/* It is reset, and others of the group meanwhile, too. */
+	if (dev != NULL)
+		group_end_device(dev);
 	group_put(group);
 }

@@ -113,6 +113,7 @@ join_member(struct ioasid_group *group, const struct ioasid_member *m)
 	ret = group_join(group, m, &how, &dev);
 	if (ret < 0)
 		return ret;
+	group_announce(dev);
 	group_set_held(dev, true);
 	return 0;
 }
@@ -150,7 +151,11 @@ rule_join_named(struct ioasid_group *group)
 
 	for (unsigned int i = 0; i < info->nmembers; i++) {
 		struct ioasid_member *m = &info->members[i];
+		struct ioasid_device *dev = group_device(group, m->bdf);
 
+		/* One that joined ahead is told of when it would have joined. */
+		if (dev != NULL)
+			group_announce(dev);
 		if (!is_wanted(group, m))
 			continue;
 		ret = join_member(group, m);
@@ -254,6 +259,12 @@ void
 rule_refuse(struct ioasid_group *group, const struct ioasid_device *dev)
 {
 	report(group, IOASID_NEWS_REFUSED, dev != NULL ? dev->bdf : name_one(group), 0);
+}
+
+void
+rule_forbidden(struct ioasid_group *group, const struct ioasid_device *dev)
+{
+	report(group, IOASID_NEWS_FORBIDDEN, dev->bdf, 0);
 }
 
 /* ---- tell */

@@ -61,6 +61,18 @@ space_cmp(const struct space *a, const struct space *b)
 
 RB_GENERATE(space_tree, space, entry, space_cmp)
 
+/* It is held for some instructions only: whoever finds it taken had better not sleep. */
+static void
+init_lock(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutex_init(lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
 /* fd: -1 for a context of the group rule alone. */
 static struct ioasid_ctx *
 ctx_new(int fd, const char *name, const struct ioasid_policy *policy)
@@ -78,7 +90,7 @@ ctx_new(int fd, const char *name, const struct ioasid_policy *policy)
 	ctx->has_map_file = fd >= 0 && probe_map_file(fd);
 	if (policy != NULL)
 		ctx->policy = *policy;
-	pthread_mutex_init(&ctx->lock, NULL);
+	init_lock(&ctx->lock);
 	RB_INIT(&ctx->spaces);
 	RB_INIT(&ctx->devices);
 	RB_INIT(&ctx->groups);

@@ -578,6 +578,19 @@ sysfs_is_physical_function(const char *devices, const char *bdf, bool *physical)
 	return 0;
 }
 
+int
+ioasid_physical_function(const char *devices, const char *bdf, char *physical)
+{
+	char path[PATH_MAX];
+	int ret;
+
+	device_path(path, devices, bdf, "physfn");
+	ret = read_link_name(path, physical, IOASID_BDF_SIZE);
+	if (ret < 0 && ret != -ENOENT)
+		return unreadable(ret, path);
+	return ret == 0;
+}
+
 /* ---- the kernel */
 
 int

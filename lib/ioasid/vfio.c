@@ -111,20 +111,35 @@ stop_interrupts(struct ioasid_device *dev, unsigned int count)
 	}
 }
 
+static int
+stop(struct ioasid_device *dev, struct vfio_device_info *info)
+{
+	int ret = get_info(dev, info);
+
+	if (ret == 0 && (info->flags & VFIO_DEVICE_FLAGS_PCI))
+		ret = set_bus_master_off(dev);
+	if (ret == 0)
+		stop_interrupts(dev, info->num_irqs);
+	return ret;
+}
+
+int
+vfio_stop(struct ioasid_device *dev)
+{
+	struct vfio_device_info info;
+
+	return stop(dev, &info);
+}
+
 int
 vfio_quiesce(struct ioasid_device *dev)
 {
 	struct vfio_device_info info;
-	int ret = get_info(dev, &info);
+	int ret = stop(dev, &info);
 
-	if (ret == 0 && (info.flags & VFIO_DEVICE_FLAGS_PCI))
-		ret = set_bus_master_off(dev);
-	if (ret < 0)
-		return ret;
-	stop_interrupts(dev, info.num_irqs);
-	if (info.flags & VFIO_DEVICE_FLAGS_RESET)
-		return ioasid_sys->ioctl(dev->fd, VFIO_DEVICE_RESET, NULL);
-	return 0;
+	if (ret == 0 && (info.flags & VFIO_DEVICE_FLAGS_RESET))
+		ret = ioasid_sys->ioctl(dev->fd, VFIO_DEVICE_RESET, NULL);
+	return ret;
 }
 
 int

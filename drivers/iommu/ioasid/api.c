@@ -105,7 +105,11 @@ setup_by_stock(const struct stock *stock, const char *sysfs_base, const char *de
 
 	if (ret < 0)
 		return fail(ret);
+	errno = 0;
 	ret = stock->setup_device(sysfs_base, dev_addr, vfio_dev_fd, device_info);
+	/* It returns no cause; the last one is what the kernel has against it. */
+	if (ret < 0 && errno == EPERM)
+		device_forbidden(dev_addr);
 	if (ret != 0) {
 		device_release(dev_addr);
 		return ret;

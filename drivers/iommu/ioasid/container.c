@@ -62,7 +62,8 @@ checked(int fd)
 
 	if (fd >= 0)
 		return fd;
-	IOASID_LOG(ERR, "no file descriptor left for a container: raise `ulimit -n`");
+	IOASID_LOG(ERR, "no file descriptor for a container: %s%s", strerror(err),
+		   err == EMFILE ? ": raise `ulimit -n`" : "");
 	return -err;
 }
 

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ahead.h"
+#include "bars.h"
+#include "crowd.h"
 #include "device.h"
 #include "events.h"
 #include "iova_fit.h"
@@ -21,7 +24,11 @@ struct device {
 	struct ioasid_device *dev; /* NULL: its set-up or release is under way */
 };
 
-static TAILQ_HEAD(, device) devices = TAILQ_HEAD_INITIALIZER(devices);
+TAILQ_HEAD(device_list, device);
+static struct device_list devices = TAILQ_HEAD_INITIALIZER(devices);
+/* Released since the end began: no device of EAL's any more, they leave together. */
+static struct device_list retired = TAILQ_HEAD_INITIALIZER(retired);
+static bool closing;
 /* Of the list; never held while something is asked of a device. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -103,7 +110,7 @@ attach(struct ioasid_device *dev)
 
 	if (ret == -EADDRINUSE && iova_fit_explain(dev))
 		return -ERANGE;
-	/* What the rule says has been reported. */
+	/* What the rule says has been reported, and what the kernel forbids. */
 	if (ret < 0 && ret != -EPERM)
 		report_failure(REPORT_ATTACH, ret);
 	return ret;
@@ -157,6 +164,7 @@ device_setup(const char *sysfs, const char *bdf, int *fd)
 	if (ret < 0)
 		return ret;
 	events_follow();
+	ahead_join(sysfs);
 	ret = set_up(sysfs, bdf, &dev);
 	if (ret < 0) {
 		forget(d);
@@ -249,6 +257,18 @@ device_admitted(const char *bdf)
 	return ret;
 }
 
+void
+device_forbidden(const char *bdf)
+{
+	struct ioasid_device *dev;
+	struct device *d = take(bdf, &dev);
+
+	if (d == NULL)
+		return;
+	ioasid_forbidden(dev);
+	set_ready(d, dev);
+}
+
 /* It stays open until the end: nobody tells when the group's own descriptor is closed. */
 int
 device_admit_group(unsigned int number)
@@ -272,6 +292,16 @@ device_admit_group(unsigned int number)
 
 /* ---- release */
 
+static void
+retire(struct device *d, struct ioasid_device *dev)
+{
+	pthread_mutex_lock(&lock);
+	d->dev = dev;
+	TAILQ_REMOVE(&devices, d, entry);
+	TAILQ_INSERT_TAIL(&retired, d, entry);
+	pthread_mutex_unlock(&lock);
+}
+
 int
 device_release(const char *bdf)
 {
@@ -281,26 +311,115 @@ device_release(const char *bdf)
 	if (d == NULL)
 		return -ENODEV;
 	IOASID_LOG(DEBUG, "%s leaves", bdf);
+	/* One that does not answer is not waited with: its close() resets it. */
+	if (closing && ioasid_stop(dev) == 0) {
+		retire(d, dev);
+		return 0;
+	}
 	ioasid_leave(dev);
 	forget(d);
 	return 0;
 }
 
-void
-device_release_all(void)
+/* ---- the end */
+
+static bool
+first_of(const struct device_list *list, char bdf[IOASID_BDF_SIZE])
 {
-	struct device *d;
+	const struct device *d;
+
+	pthread_mutex_lock(&lock);
+	d = TAILQ_FIRST(list);
+	if (d != NULL)
+		strcpy(bdf, d->bdf);
+	pthread_mutex_unlock(&lock);
+	return d != NULL;
+}
+
+void
+device_set_closing(void)
+{
+	closing = true;
+}
+
+void
+device_retire_all(void)
+{
 	char bdf[IOASID_BDF_SIZE];
 
-	for (;;) {
-		pthread_mutex_lock(&lock);
-		d = TAILQ_FIRST(&devices);
-		if (d != NULL)
-			strcpy(bdf, d->bdf);
-		pthread_mutex_unlock(&lock);
-		if (d == NULL || device_release(bdf) < 0)
-			return;
+	while (first_of(&devices, bdf) && device_release(bdf) == 0)
+		continue;
+}
+
+static void
+unmap_bars(void)
+{
+	unsigned int n = 0, count = 0;
+	const struct device *d;
+	int *fds;
+
+	TAILQ_FOREACH(d, &retired, entry)
+		count++;
+	fds = count > 0 ? calloc(count, sizeof(*fds)) : NULL;
+	if (fds == NULL)
+		return;
+	TAILQ_FOREACH(d, &retired, entry)
+		fds[n++] = ioasid_device_fd(d->dev);
+	bars_unmap(fds, n);
+	free(fds);
+}
+
+static void
+set_all_aside(void)
+{
+	struct device *d;
+
+	while ((d = TAILQ_FIRST(&retired)) != NULL) {
+		ioasid_set_aside(d->dev);
+		TAILQ_REMOVE(&retired, d, entry);
+		free(d);
 	}
+}
+
+static void
+leave(const char *bdf, void *ctx)
+{
+	ioasid_leave_unused(ctx, bdf);
+}
+
+/* Those that joined for their groups' sake, too. What is not in the crowd goes with the context. */
+static void
+gather(struct ioasid_ctx *ctx, struct crowd *crowd)
+{
+	struct ioasid_device_info *list;
+	unsigned int n;
+
+	ioasid_list_devices(ctx, "", NULL, 0, &n);
+	list = calloc(n, sizeof(*list));
+	n = list != NULL ? ioasid_list_devices(ctx, "", list, n, NULL) : 0;
+	for (unsigned int i = 0; i < n; i++)
+		(void)crowd_add(crowd, list[i].bdf);
+	free(list);
+}
+
+static void
+leave_together(struct ioasid_ctx *ctx)
+{
+	struct crowd crowd = { 0 };
+
+	gather(ctx, &crowd);
+	crowd_do(&crowd, SYSFS_PCI, CROWD_VIRTUAL_FIRST, leave, ctx);
+	crowd_clear(&crowd);
+}
+
+void
+device_leave_all(void)
+{
+	unmap_bars();
+	set_all_aside();
+	if (space_ctx() != NULL)
+		leave_together(space_ctx());
+	closing = false;
 }
 
 /* ---- others that ask */

@@ -29,10 +29,13 @@ int device_admit(const char *sysfs, const char *bdf);
 /* The rule after stock EAL has attached it: 0 or -errno, said in the log. */
 int device_admitted(const char *bdf);
 
+/* Stock EAL could not attach it: the kernel forbids it (EPERM). */
+void device_forbidden(const char *bdf);
+
 /* The rule for a whole group that somebody opens by its number to attach it: the same. */
 int device_admit_group(unsigned int number);
 
-/* Release a device. 0 or -ENODEV: was not set up. */
+/* Release a device: it is reset, unless the end has begun. 0 or -ENODEV: was not set up. */
 int device_release(const char *bdf);
 
 /* What another process gets of a device. */
@@ -51,7 +54,16 @@ int device_share(const char *bdf, struct device_share *share);
 /* Whether DPDK uses the device; else it only joined, for the sake of its group. */
 bool device_in_use(const char *bdf);
 
-/* Release everything. */
-void device_release_all(void);
+/*
+ * The end: from now on a device that is released only stops, and stays joined and attached, for
+ * device_leave_all().
+ */
+void device_set_closing(void);
+
+/* Release all that are not yet. */
+void device_retire_all(void);
+
+/* All that have joined leave, side by side. */
+void device_leave_all(void);
 
 #endif /* IOASID_DEVICE_H */

@@ -1,35 +1,34 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * rte_eal_init(), rte_eal_cleanup() and rte_mp_action_register(), wrapped: ours come
- * first, then the next definition, which is librte_eal's. Loaded by -d the first is not
- * called here: EAL's own initialisation is under way when we come.
+ * rte_eal_init(), rte_bus_probe(), rte_eal_cleanup() and rte_mp_action_register(), wrapped:
+ * ours come first, then the next definition, which is librte_eal's. Loaded by -d the first is
+ * not called here: EAL's own initialisation is under way when we come. The second is called by
+ * EAL only, and does not come to us where EAL calls its functions directly.
  */
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_bus.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 
-#include "container.h"
-#include "device.h"
+#include "ahead.h"
+#include "ending.h"
 #include "events.h"
 #include "export.h"
 #include "given.h"
 #include "interpose.h"
 #include "layout.h"
 #include "log.h"
-#include "memory.h"
 #include "multiprocess.h"
 #include "options.h"
-#include "removal.h"
-#include "space.h"
+#include "side_by_side.h"
 #include "start.h"
 #include "stock_secondary.h"
 #include "survivor.h"
-#include "user_map.h"
 
 static rte_usage_hook_t application_usage;
 
@@ -72,7 +71,10 @@ rte_eal_init(int argc, char **argv)
 	}
 	layout_read_eal_args(argc, argv);
 	application_usage = rte_set_application_usage_hook(usage);
+	side_by_side_note_processors();
+	ahead_begin();
 	ret = options_call_without(eal_init, argc, argv, taken);
+	ahead_end();
 	rte_set_application_usage_hook(application_usage);
 	if (ret < 0) {
 		/* It fails early where another process still has the memory. */
@@ -86,6 +88,24 @@ rte_eal_init(int argc, char **argv)
 	}
 	stock_secondary_answer(true);
 	given_report_unused();
+	return ret;
+}
+
+/* EAL sets up its devices in it. */
+EXPORT int
+rte_bus_probe(void)
+{
+	int (*bus_probe)(void);
+	int ret;
+
+	*(void **)&bus_probe = wrapped("rte_bus_probe");
+	if (bus_probe == NULL) {
+		rte_errno = ENOTSUP;
+		return -1;
+	}
+	ahead_begin();
+	ret = bus_probe();
+	ahead_end();
 	return ret;
 }
 
@@ -120,17 +140,10 @@ rte_eal_cleanup(void)
 	given_report_unused();
 	multiprocess_stop();
 	events_stop();
-	removal_stop();
-	/* EAL is about to free even pages that were never to be freed. */
-	memory_set_closing();
+	ending_begin();
 	ret = eal_cleanup();
-	/* EAL's PCI bus forgets to release some devices (22.11): what is left goes now. */
 	multiprocess_release_all();
-	device_release_all();
-	container_close_all();
-	space_close();
-	memory_end();
-	user_map_forget(0);
+	ending_finish();
 	given_close_all();
 	return ret;
 }

@@ -82,3 +82,18 @@ explicit_set_is_list(void)
 {
 	return !all_vfio_devices;
 }
+
+void
+explicit_set_each(void (*fn)(const char *bdf, void *arg), void *arg)
+{
+	char bdf[PCI_PRI_STR_SIZE];
+	struct rte_pci_addr addr;
+	struct rte_devargs *da;
+
+	RTE_EAL_DEVARGS_FOREACH("pci", da) {
+		if (da->policy != RTE_DEV_ALLOWED || rte_pci_addr_parse(da->name, &addr) < 0)
+			continue;
+		rte_pci_device_name(&addr, bdf, sizeof(bdf));
+		fn(bdf, arg);
+	}
+}

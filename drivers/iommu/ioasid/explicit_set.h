@@ -24,6 +24,9 @@ bool explicit_set_has_vfio(const char *bdf);
 /* Whether there were -a entries at start. */
 bool explicit_set_is_list(void);
 
+/* The PCI devices of -a entries, by their whole BDFs, whether or not they are there. */
+void explicit_set_each(void (*fn)(const char *bdf, void *arg), void *arg);
+
 /* Named by -a or added at run time, whatever its driver. */
 bool explicit_set_names(const struct ioasid_member *m);
 

@@ -25,6 +25,7 @@
 #include "log.h"
 #include "options.h"
 #include "redirect.h"
+#include "side_by_side.h"
 
 #define PLUGIN "librte_iommu_ioasid.so"
 /* A function of librte_eal that nobody stands in the place of. */
@@ -228,6 +229,8 @@ static void __attribute__((constructor)) interpose_on_load(void)
 	check_program();
 	if (interpose_loaded() < 0)
 		end();
+	if (late)
+		side_by_side_note_processors();
 	if (late && options_env() < 0 && !interpose_reached("rte_vfio_enable"))
 		end();
 }

@@ -11,10 +11,22 @@
 #define MATCH_ALLOCATIONS_MIN 5
 
 /*
- * Where each page is a file of its own, memory below this is one map by address and not one
- * by file for each page: a few milliseconds are not worth hundreds of calls.
+ * Of less memory all that is contiguous is one map, by address if each page is a file of its
+ * own: a few milliseconds are not worth hundreds of calls, nor threads.
  */
-#define FILE_PER_PAGE_MIN (UINT64_C(1) << 30)
+#define MUCH (UINT64_C(1) << 30)
+
+/*
+ * Of more no area goes on past a multiple of this, so that several threads can map the memory
+ * and unmap it. Areas of this size are mapped as fast as larger ones, and of larger ones the
+ * last is waited for too long (doc/guides/performance.rst).
+ */
+#define AREA_SIZE (UINT64_C(256) << 20)
+/*
+ * Where IOVAs are physical addresses hugepages are often one behind the other, and entries of
+ * 1 GiB in the IOMMU's page table are not to be broken up.
+ */
+#define PHYSICAL_AREA_SIZE (UINT64_C(1) << 30)
 
 static bool matches_allocations;
 
@@ -76,13 +88,27 @@ layout_is_other_file(const struct layout_area *area, const struct layout_area *p
 	return is_at_end(area, page) && area->fd != page->fd;
 }
 
+static bool
+is_much(const struct rte_memseg_list *msl)
+{
+	return msl->page_sz * msl->memseg_arr.count >= MUCH;
+}
+
+static bool
+begins_an_area(const struct layout_area *page)
+{
+	return page->iova % (page->iova == page->va ? AREA_SIZE : PHYSICAL_AREA_SIZE) == 0;
+}
+
 bool
 layout_join(struct layout_area *area, const struct layout_area *page)
 {
-	if (!is_at_end(area, page))
+	const bool much = is_much(page->msl);
+
+	if (!is_at_end(area, page) || (much && begins_an_area(page)))
 		return false;
 	if (area->fd != page->fd) {
-		if (area->msl->page_sz * area->msl->memseg_arr.count >= FILE_PER_PAGE_MIN)
+		if (much)
 			return false;
 		area->fd = -1;
 	} else if (area->fd >= 0 && area->offset + area->length != page->offset) {

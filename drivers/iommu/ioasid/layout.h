@@ -40,7 +40,8 @@ bool layout_is_other_file(const struct layout_area *area, const struct layout_ar
 
 /*
  * Include a page in an area if both can be one map; by address, if that is worth more than
- * the file. False: the page begins another area.
+ * the file. Of 1 GiB and more none goes on past a multiple of 256 MiB (1 GiB where IOVAs are not
+ * VAs). False: the page begins another area.
  */
 bool layout_join(struct layout_area *area, const struct layout_area *page);
 

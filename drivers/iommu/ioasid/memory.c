@@ -15,6 +15,7 @@
 #include "log.h"
 #include "memory.h"
 #include "report.h"
+#include "side_by_side.h"
 #include "space.h"
 #include "unmapped.h"
 
@@ -22,6 +23,10 @@
 #define PROT       (IOASID_READ | IOASID_WRITE)
 /* From here on it is worth a word that there could be one file: 128 MiB of 2 MiB pages. */
 #define ADVISE_FILES 64
+
+/* By address, and in calls, what takes several milliseconds. */
+#define SHARED_BYTES (UINT64_C(256) << 20)
+#define SHARED_CALLS 128
 
 /* Contiguous memory in the making, to be unmapped by one call. */
 struct run {
@@ -188,15 +193,20 @@ advise(const struct walk *w)
 
 /*
  * Pinning it takes long, so no lock of EAL's is held meanwhile: what is to be mapped is
- * listed first. Memory events come as soon as the list is made: what is freed before its
- * turn is taken off the list.
+ * listed first, and then shared by threads. Memory events come as soon as the list is made:
+ * what is freed before its turn is taken off the list.
  */
+struct item {
+	struct layout_area area;
+	bool busy; /* being mapped */
+};
+
 static struct {
 	pthread_mutex_t lock;
-	pthread_cond_t done; /* one area more */
-	struct layout_area *areas;
-	unsigned int count, room, next;
-	bool busy; /* the area before next is being mapped */
+	pthread_cond_t done; /* an area more */
+	struct item *items;
+	unsigned int count, room;
+	int failed; /* the first failure: no more is mapped */
 } list = { .lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER };
 
 /* Before any event comes. */
@@ -204,16 +214,16 @@ static int
 list_add(const struct layout_area *area)
 {
 	const unsigned int room = list.room > 0 ? 2 * list.room : 64;
-	struct layout_area *bigger = list.areas;
+	struct item *bigger = list.items;
 
 	if (list.count == list.room) {
-		bigger = reallocarray(list.areas, room, sizeof(*bigger));
+		bigger = reallocarray(list.items, room, sizeof(*bigger));
 		if (bigger == NULL)
 			return -ENOMEM;
-		list.areas = bigger;
+		list.items = bigger;
 		list.room = room;
 	}
-	list.areas[list.count++] = *area;
+	bigger[list.count++] = (struct item){ .area = *area };
 	return 0;
 }
 
@@ -223,58 +233,104 @@ is_part_of(const struct layout_area *area, uint64_t va, uint64_t length)
 	return area->length > 0 && area->va < va + length && va < area->va + area->length;
 }
 
+/* Whether a part of it is being mapped. With the list's lock. */
+static bool
+list_is_busy(uint64_t va, uint64_t length)
+{
+	for (unsigned int i = 0; i < list.count; i++)
+		if (list.items[i].busy && is_part_of(&list.items[i].area, va, length))
+			return true;
+	return false;
+}
+
 /* Memory that is about to be freed: of what waits to be mapped it is no part any more. */
 static void
 list_remove(uint64_t va, uint64_t length)
 {
 	pthread_mutex_lock(&list.lock);
-	while (list.busy && is_part_of(&list.areas[list.next - 1], va, length))
+	while (list_is_busy(va, length))
 		pthread_cond_wait(&list.done, &list.lock);
-	for (unsigned int i = list.next; i < list.count; i++)
-		if (is_part_of(&list.areas[i], va, length))
-			list.areas[i].length = 0;
+	for (unsigned int i = 0; i < list.count; i++)
+		if (is_part_of(&list.items[i].area, va, length))
+			list.items[i].area.length = 0;
 	pthread_mutex_unlock(&list.lock);
 }
 
-/* The next area that is still wanted; false: there is none. */
+/* False: it is not wanted any more. */
 static bool
-list_take(struct layout_area *area)
+list_take(unsigned int i, struct layout_area *area)
 {
-	bool found = false;
+	bool wanted;
 
 	pthread_mutex_lock(&list.lock);
-	list.busy = false;
-	pthread_cond_broadcast(&list.done);
-	while (!found && list.next < list.count) {
-		*area = list.areas[list.next++];
-		found = area->length > 0;
-	}
-	list.busy = found;
+	*area = list.items[i].area;
+	wanted = area->length > 0 && list.failed == 0;
+	list.items[i].busy = wanted;
 	pthread_mutex_unlock(&list.lock);
-	return found;
+	return wanted;
+}
+
+/* Whether this is the first failure. */
+static bool
+list_done(unsigned int i, int ret)
+{
+	bool first;
+
+	pthread_mutex_lock(&list.lock);
+	list.items[i].busy = false;
+	first = ret < 0 && list.failed == 0;
+	if (first)
+		list.failed = ret;
+	pthread_cond_broadcast(&list.done);
+	pthread_mutex_unlock(&list.lock);
+	return first;
 }
 
 static void
 list_clear(void)
 {
 	pthread_mutex_lock(&list.lock);
-	free(list.areas);
-	list.areas = NULL;
-	list.count = list.room = list.next = 0;
-	list.busy = false;
-	pthread_cond_broadcast(&list.done);
+	free(list.items);
+	list.items = NULL;
+	list.count = list.room = 0;
+	list.failed = 0;
 	pthread_mutex_unlock(&list.lock);
+}
+
+static void
+map_listed(unsigned int i, void *arg)
+{
+	struct layout_area area;
+	int ret;
+
+	(void)arg;
+	if (!list_take(i, &area))
+		return;
+	ret = area_map(&area);
+	if (list_done(i, ret))
+		report_failure(REPORT_MAP, ret);
+}
+
+/* Threads take their time to be made, too. */
+static bool
+is_worth_threads(void)
+{
+	uint64_t by_address = 0;
+
+	pthread_mutex_lock(&list.lock);
+	for (unsigned int i = 0; i < list.count; i++)
+		if (list.items[i].area.fd < 0)
+			by_address += list.items[i].area.length;
+	pthread_mutex_unlock(&list.lock);
+	return list.count >= SHARED_CALLS || by_address >= SHARED_BYTES;
 }
 
 static int
 list_map(void)
 {
-	struct layout_area area;
-	int ret = 0;
-
-	while (ret == 0 && list_take(&area))
-		ret = area_map(&area);
-	return ret;
+	side_by_side(map_listed, list.count, NULL,
+		     is_worth_threads() ? side_by_side_processors() : 1);
+	return list.failed;
 }
 
 /* With EAL's memory lock. */
@@ -398,11 +454,8 @@ setup_once(void)
 
 	w.layout.by_file = ioasid_has_map_file(space_ctx());
 	ret = begin(&w);
-	if (ret == 0) {
+	if (ret == 0)
 		ret = list_map();
-		if (ret < 0)
-			report_failure(REPORT_MAP, ret);
-	}
 	list_clear();
 	if (ret < 0) {
 		take_back();

@@ -29,6 +29,10 @@
 #define VERSION 2
 
 #define TIMEOUT_S 5
+
+/* Linux has no greater errno. */
+#define LAST_ERRNO 4095
+
 enum request {
 	REQUEST_QUERY = 1, /* has the device joined? */
 	REQUEST_DEVICE,    /* a copy of its fd */
@@ -221,7 +225,7 @@ read_reply(const struct rte_mp_msg *msg, struct message *m, int *fd)
 		return -EPROTO;
 	memcpy(&reply, msg->param, sizeof(reply));
 	if (reply.version != VERSION || reply.request != m->request || reply.result > 0 ||
-	    memcmp(reply.bdf, m->bdf, sizeof(reply.bdf)) != 0)
+	    reply.result < -LAST_ERRNO || memcmp(reply.bdf, m->bdf, sizeof(reply.bdf)) != 0)
 		return -EPROTO;
 	if (reply.result == 0 && fd != NULL) {
 		/* EAL passes on what was promised, whether or not it came along. */
@@ -237,7 +241,7 @@ static int
 ask_once(struct message *m, int *fd)
 {
 	const struct timespec patience = { .tv_sec = TIMEOUT_S };
-	const struct timespec impatience = { .tv_nsec = 100 * 1000 * 1000 };
+	const struct timespec impatience = { .tv_nsec = 1000L * 1000 * 100 };
 	struct rte_mp_msg msg = { .name = ACTION, .len_param = sizeof(*m) };
 	struct rte_mp_reply reply;
 	int ret;
@@ -254,7 +258,7 @@ ask_once(struct message *m, int *fd)
 static int
 ask(enum request request, const char *bdf, struct message *m, int *fd)
 {
-	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	const struct timespec pause = { .tv_nsec = 1000L * 1000 * 10 };
 	const time_t deadline = time(NULL) + TIMEOUT_S;
 	int ret;
 

@@ -118,9 +118,7 @@ read_object(const struct dl_phdr_info *info, struct object *o)
 	o->symbols = dynamic_address(o, DT_SYMTAB, sizeof(ElfW(Sym)));
 	o->strings_size = dynamic_value(o, DT_STRSZ);
 	o->strings = (const char *)dynamic_address(o, DT_STRTAB, o->strings_size);
-	/* With a zero at the end of the table, each string in it ends. */
-	return o->symbols != 0 && o->symbols % sizeof(ElfW(Addr)) == 0 && o->strings != NULL &&
-	       o->strings_size > 0 && o->strings[o->strings_size - 1] == '\0';
+	return o->symbols != 0 && o->symbols % sizeof(ElfW(Addr)) == 0 && o->strings != NULL;
 }
 
 /* The name of a symbol that is looked up by name, else NULL. */
@@ -136,11 +134,17 @@ symbol_name(const struct object *o, size_t index)
 	return o->strings + symbol->st_name;
 }
 
+/*
+ * The name ends with its table at the latest. That the table ends with a zero would not do: an
+ * odd object has slots in its table, and what is stored there takes the zero away.
+ */
 static const struct redirect *
-find_redirect(const struct walk *w, const char *name)
+find_redirect(const struct walk *w, const struct object *o, const char *name)
 {
+	const size_t left = (size_t)(o->strings + o->strings_size - name);
+
 	for (size_t i = 0; i < w->count; i++)
-		if (strcmp(w->table[i].name, name) == 0)
+		if (strncmp(w->table[i].name, name, left) == 0 && strlen(w->table[i].name) < left)
 			return &w->table[i];
 	return NULL;
 }
@@ -198,7 +202,7 @@ redirect_one(struct walk *w, const struct object *o, const ElfW(Rela) * rela)
 	if (type != RELOC_PLT && type != RELOC_GOT && type != RELOC_DATA)
 		return 0;
 	name = symbol_name(o, ELF64_R_SYM(rela->r_info));
-	r = name != NULL ? find_redirect(w, name) : NULL;
+	r = name != NULL ? find_redirect(w, o, name) : NULL;
 	if (r == NULL)
 		return 0;
 	if (w->look) {

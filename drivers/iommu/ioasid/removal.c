@@ -181,14 +181,26 @@ removal_unwatch(struct ioasid_device *dev)
 		stop(watch);
 }
 
+static void
+set_stopped(bool to)
+{
+	pthread_mutex_lock(&lock);
+	stopped = to;
+	pthread_mutex_unlock(&lock);
+}
+
 void
 removal_stop(void)
 {
 	struct watch *watch;
 
-	pthread_mutex_lock(&lock);
-	stopped = true;
-	pthread_mutex_unlock(&lock);
+	set_stopped(true);
 	while ((watch = take_out(NULL)) != NULL)
 		stop(watch);
+}
+
+void
+removal_end(void)
+{
+	set_stopped(false);
 }

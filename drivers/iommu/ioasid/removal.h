@@ -24,4 +24,7 @@ void removal_unwatch(struct ioasid_device *dev);
 /* EAL is about to end its interrupt thread: listen for none, and to no more. */
 void removal_stop(void);
 
+/* All is over: as at the beginning. */
+void removal_end(void);
+
 #endif /* IOASID_REMOVAL_H */

@@ -138,6 +138,44 @@ refuse(const struct ioasid_report *r)
 	free(text);
 }
 
+/* Who shares the group is the likely cause: what would have each of them allowed. */
+static void
+print_forbidden(FILE *f, const struct ioasid_report *r)
+{
+	fprintf(f,
+		"%s refused by the kernel, though the group rule here allows it: one of its\n"
+		"  security modules forbids it (Operation not permitted).",
+		r->bdf);
+	if (ioasid_group_at_risk(r->group) == 0)
+		return;
+	fprintf(f,
+		"\n  Where that is the guard (`dpdk-ioasid guard status` tells), root can have it "
+		"allow\n  what shares IOMMU group %u:",
+		r->group->number);
+	for (unsigned int i = 0; i < r->group->nmembers; i++)
+		if (at_risk(&r->group->members[i]))
+			fprintf(f, "\n  dpdk-ioasid guard allow device %s",
+				r->group->members[i].bdf);
+}
+
+static void
+tell_forbidden(const struct ioasid_report *r)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (f != NULL) {
+		print_forbidden(f, r);
+		fclose(f);
+	}
+	if (text != NULL)
+		IOASID_LOG(ERR, "%s", text);
+	else
+		IOASID_LOG(ERR, "%s refused by the kernel: Operation not permitted", r->bdf);
+	free(text);
+}
+
 /* The sentence starts as users know it, not with the device that is attached. */
 static void
 warn(const struct ioasid_report *r, const char *list)
@@ -242,6 +280,9 @@ report_news(const struct ioasid_report *r)
 		break;
 	case IOASID_NEWS_REFUSED:
 		refuse(r);
+		break;
+	case IOASID_NEWS_FORBIDDEN:
+		tell_forbidden(r);
 		break;
 	case IOASID_NEWS_AT_RISK:
 		tell_risk(r);
