@@ -185,12 +185,8 @@ check_preload(struct application *app, const char *plugin)
 	char *output;
 	int err;
 
-	if (plugin[strcspn(plugin, " :")] != '\0')
-		return refuse(app, STATUS_RUN,
-			      "%s: the dynamic linker takes a path with a blank or a colon for "
-			      "several: put the plugin elsewhere, or a link to it, and name that "
-			      "by " PLUGIN_ENV,
-			      plugin);
+	if (!plugin_preloadable(plugin))
+		return refuse(app, STATUS_RUN, "%s: " PLUGIN_NOT_PRELOADABLE, plugin);
 	err = spawn(argv, &output);
 	if (err != 0 || output == NULL || strstr(output, plugin) == NULL ||
 	    strstr(output, "cannot be preloaded") != NULL)

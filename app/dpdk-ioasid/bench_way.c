@@ -214,9 +214,10 @@ read_pinned(void)
 static unsigned int
 count_levels(char *line)
 {
-	char *save = NULL, *word = strtok_r(line, " |\t\n", &save);
+	char *save = NULL, *word;
 	unsigned int n = 0, last = 0;
 
+	strtok_r(line, " |\t\n", &save); /* IOVA_PFN */
 	while ((word = strtok_r(NULL, " |\t\n", &save)) != NULL) {
 		n++;
 		if (strspn(word, "0x") != strlen(word))

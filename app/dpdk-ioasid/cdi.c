@@ -217,6 +217,10 @@ common_edits(const struct cdi *cdi)
 			plugin.path);
 		return NULL;
 	}
+	if (!plugin_preloadable(plugin.path)) {
+		fprintf(stderr, "dpdk-ioasid: %s: " PLUGIN_NOT_PRELOADABLE "\n", plugin.path);
+		return NULL;
+	}
 	return json_pack("{s:o, s:[o], s:[o]}", "env", environment(cdi, &plugin), "deviceNodes",
 			 device_node("/dev/iommu"), "mounts", mount_of(plugin.path, "ro"));
 }

@@ -36,13 +36,22 @@ library_dir(char dir[PATH_MAX])
 	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
+/* In an absolute path links stay: the linker may not take the file's own path (blanks). */
+static bool
+make_absolute(const char *path, char absolute[PATH_MAX])
+{
+	if (path[0] != '/')
+		return realpath(path, absolute) != NULL;
+	return snprintf(absolute, PATH_MAX, "%s", path) < PATH_MAX;
+}
+
 /* 0: for this ABI; -ENOEXEC: for another; -ENOENT: not there. The path becomes absolute. */
 static int
 look_at(const char *path, const char *abi, struct plugin *plugin)
 {
 	struct elf_facts facts;
 
-	if (elf_read(path, &facts) < 0 || realpath(path, plugin->path) == NULL)
+	if (elf_read(path, &facts) < 0 || !make_absolute(path, plugin->path))
 		return -ENOENT;
 	strcpy(plugin->abi, facts.abi);
 	return abi == NULL || strcmp(abi, facts.abi) == 0 ? 0 : -ENOEXEC;
@@ -87,4 +96,10 @@ plugin_find(const char *abi, struct plugin *plugin)
 	}
 	err = library_dir(dir);
 	return err < 0 ? err : search(dir, abi, plugin);
+}
+
+bool
+plugin_preloadable(const char *path)
+{
+	return path[strcspn(path, " :")] == '\0';
 }

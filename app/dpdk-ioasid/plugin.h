@@ -6,6 +6,7 @@
 /* Where the plugin is. A plugin is made for one DPDK ABI, that of the librte_eal it needs. */
 
 #include <limits.h>
+#include <stdbool.h>
 
 #include "elf_facts.h"
 
@@ -24,5 +25,11 @@ struct plugin {
  * -ENOEXEC only for another ABI, the one that is filled in.
  */
 int plugin_find(const char *abi, struct plugin *plugin);
+
+/* Whether LD_PRELOAD can name this path, and what to say where it cannot. */
+bool plugin_preloadable(const char *path);
+#define PLUGIN_NOT_PRELOADABLE                                                                     \
+	"the dynamic linker takes a path with a blank or a colon for several: put the plugin "     \
+	"elsewhere, or a link to it, and name that by " PLUGIN_ENV
 
 #endif /* IOASID_PLUGIN_H */

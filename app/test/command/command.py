@@ -9,8 +9,8 @@ import subprocess
 import jsonschema
 import pytest
 
-COMMAND = os.environ["DPDK_IOASID_COMMAND"]
-PLUGIN = os.environ["DPDK_IOASID_PLUGIN"]
+from place import COMMAND
+
 
 with open(os.path.join(os.path.dirname(__file__), "../../../doc/guides/check.schema.json"),
           encoding="utf-8") as schema:

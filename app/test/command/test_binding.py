@@ -6,12 +6,14 @@ There is no kernel that would take a device: devtools/tests/test_command.py has 
 
 import json
 import os
+import shutil
 import stat
 import sys
 
 import pytest
 
-from command import PLUGIN, run, untouched
+from command import run, untouched
+from place import PLUGIN
 from two_groups import BRIDGE, GROUP_HD, GROUP_NIC, NIC, PORT, root  # noqa: F401 (a fixture)
 
 
@@ -166,15 +168,23 @@ def test_cdi(root, tmp_path):
                        for path, access in ((PLUGIN, "ro"),)],
         },
     }
-    relative = os.path.relpath(PLUGIN)
-    assert spec == json.loads(run("cdi", "--json", "5:0.0", root=root,
-                                  env={"DPDK_IOASID_PLUGIN": relative}))
+    copy = shutil.copy(PLUGIN, tmp_path)
+    assert json.loads(json.dumps(spec).replace(PLUGIN, copy)) == json.loads(
+        run("cdi", "--json", "5:0.0", root=root, env={"DPDK_IOASID_PLUGIN": os.path.relpath(copy)}))
     yaml = pytest.importorskip("yaml")
     assert yaml.safe_load(run("cdi", "5:0.0", root=root)) == spec
     file = tmp_path / "spec.yaml"
     assert run("cdi", "--output", str(file), "5:0.0", root=root) == ""
     assert yaml.safe_load(file.read_text()) == spec
     run("cdi", "--output", "/nowhere/spec.yaml", "5:0.0", root=root, status=1)
+
+
+def test_cdi_of_a_plugin_that_cannot_be_preloaded(root, tmp_path):
+    root.device("0000:05:00.0", group=5, driver="vfio-pci")
+    (tmp_path / "with blank").mkdir()
+    copy = shutil.copy(PLUGIN, tmp_path / "with blank")
+    text = run("cdi", "5:0.0", root=root, status=1, env={"DPDK_IOASID_PLUGIN": copy})
+    assert "a path with a blank or a colon" in text
 
 
 def test_cdi_group(root):
