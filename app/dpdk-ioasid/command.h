@@ -26,6 +26,7 @@ int command_bind(int argc, char **argv);
 int command_unbind(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_cdi(int argc, char **argv);
+int command_guard(int argc, char **argv);
 int command_dts_tree(int argc, char **argv);
 
 #define INSECURE_OPTION "--allow-insecure-vfio"

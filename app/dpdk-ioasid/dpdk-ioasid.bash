@@ -92,8 +92,24 @@ _dpdk_ioasid_value() {
 	esac
 }
 
+_dpdk_ioasid_guard() {
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	allow | deny) _dpdk_ioasid_reply "$1" device cgroup group uid; return ;;
+	device) _dpdk_ioasid_reply "$1" "$(_dpdk_ioasid_devices)"; return ;;
+	--rule) _dpdk_ioasid_reply "$1" bound joined alone; return ;;
+	--config) mapfile -t COMPREPLY < <(compgen -f -- "$1"); return ;;
+	esac
+	case ${COMP_WORDS[2]} in
+	start) _dpdk_ioasid_reply "$1" --report-only --enforce --rule --config ;;
+	allow | deny) _dpdk_ioasid_reply "$1" --config ;;
+	status) _dpdk_ioasid_reply "$1" --json ;;
+	log) _dpdk_ioasid_reply "$1" --json --no-follow ;;
+	*) ((COMP_CWORD == 2)) && _dpdk_ioasid_reply "$1" start stop status allow deny log --help ;;
+	esac
+}
+
 _dpdk_ioasid() {
-	local current options subcommands="run check bind unbind bench cdi dts-tree"
+	local current options subcommands="run check bind unbind guard bench cdi dts-tree"
 
 	COMPREPLY=()
 	current=$(_dpdk_ioasid_current)
@@ -105,6 +121,7 @@ _dpdk_ioasid() {
 	run) _dpdk_ioasid_run "$current"; return ;;
 	check) options="--all --json --help" ;;
 	bind | unbind) options="--force --dry-run --help" ;;
+	guard) _dpdk_ioasid_guard "$current"; return ;;
 	bench) options="--size --page-size --repeat --json --svg --help" ;;
 	cdi) options="--allow-insecure-vfio --json --output --help" ;;
 	dts-tree) options="--stock ${_dpdk_ioasid_plugin_options[*]} --help" ;;

@@ -20,6 +20,8 @@ static const struct subcommand {
 	{ "bind", (char[]){ "dpdk-ioasid bind" }, "give devices to vfio-pci", command_bind },
 	{ "unbind", (char[]){ "dpdk-ioasid unbind" }, "give them back to the kernel's drivers",
 	  command_unbind },
+	{ "guard", (char[]){ "dpdk-ioasid guard" },
+	  "let the kernel keep the group rule for every program", command_guard },
 	{ "bench", (char[]){ "dpdk-ioasid bench" },
 	  "measure what mapping memory costs, in the ways there are", command_bench },
 	{ "cdi", (char[]){ "dpdk-ioasid cdi" },

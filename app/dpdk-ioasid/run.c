@@ -10,6 +10,7 @@
 
 #include "application.h"
 #include "command.h"
+#include "machine/model.h"
 #include "plugin_options.h"
 
 struct run {
@@ -79,6 +80,22 @@ refuse(int status, const char *why)
 	return status;
 }
 
+/* Whoever wants the risk is told who else decides; the plugin can only say so afterwards. */
+static void
+tell_of_guard(const struct run *run)
+{
+	struct guard guard = { 0 };
+
+	if (run->options == NULL || strstr(run->options, INSECURE_OPTION) == NULL)
+		return;
+	guard_read(&guard);
+	if (guard.there == YES && !guard.report_only)
+		fputs("dpdk-ioasid run: the guard in the kernel is in force: what it does not "
+		      "allow,\n" INSECURE_OPTION " does not either (dpdk-ioasid guard status)\n",
+		      stderr);
+	guard_clear(&guard);
+}
+
 static int
 start(const struct run *run)
 {
@@ -91,6 +108,7 @@ start(const struct run *run)
 		status = application_plugin(&app, &plugin);
 	if (status != 0)
 		return refuse(status, app.why);
+	tell_of_guard(run);
 	/* What it has to come before are the C library's functions, and we have none of them. */
 	if (app.sanitized && put_before("ASAN_OPTIONS", "verify_asan_link_order=0", ':') < 0)
 		return refuse(STATUS_RUN, strerror(errno));

@@ -89,6 +89,12 @@ bool is_known(const struct device *device);
 /* The word for what a member is to the device: "at risk unless named: …". */
 const char *member_state(const struct device *device, const struct device *member);
 
+/* judge/guard.c */
+
+/* Those of a device's group for which the guard refuses it, "BDF, BDF": for free(), NULL: none. */
+char *
+guard_missing(const struct machine *machine, const struct device *device, const struct bdfs *set);
+
 /* judge/words.c */
 
 /* Set the text of a finding, and return the outcome. */

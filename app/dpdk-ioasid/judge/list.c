@@ -40,6 +40,7 @@ const struct judgement judgements[] = {
 	{ "hugepages", TOLD, TOLD, true, judge_hugepages },
 	{ "hugepages-node", TOLD, TOLD, true, judge_hugepages_node },
 	{ "hugepages-mount", TOLD, TOLD, true, judge_hugepages_mount },
+	{ "guard", TOLD, TOLD, true, judge_guard },
 	{ "locked-memory", TOLD, TOLD, true, judge_locked_memory },
 	{ "programs", TOLD, TOLD, true, judge_programs },
 };

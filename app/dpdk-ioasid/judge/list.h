@@ -39,6 +39,9 @@ JUDGEMENT(judge_iommufd);
 JUDGEMENT(judge_device_nodes);
 JUDGEMENT(judge_node_access);
 
+/* judge/guard.c: what the guard would do */
+JUDGEMENT(judge_guard);
+
 /* judge/memory.c: memory and programs */
 JUDGEMENT(judge_hugepages);
 JUDGEMENT(judge_hugepages_node);

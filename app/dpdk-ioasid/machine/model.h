@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guard/shared.h"
 #include "ioasid.h"
 
 enum answer {
@@ -237,6 +238,19 @@ struct programs {
 	char plugin_abi[16];
 };
 
+/* Of `dpdk-ioasid guard` in the kernel. */
+struct guard {
+	enum answer there;
+	bool broken; /* some of it is missing: what is there may be in force */
+	bool report_only;
+	enum guard_rule rule;
+	unsigned int ndevices;
+	char (*devices)[GUARD_NAME]; /* that it lets be, in whatever group */
+	unsigned int ngroups;
+	unsigned int *groups;
+	unsigned int ncallers; /* users and cgroups that it does not judge */
+};
+
 struct machine {
 	char kernel[128];
 	unsigned int kernel_number; /* 0x060c of 6.12 */
@@ -250,6 +264,7 @@ struct machine {
 	struct interrupts interrupts;
 	struct memory memory;
 	struct programs programs;
+	struct guard guard;
 	enum answer processes; /* all could be looked at */
 	enum answer devices_known;
 	unsigned int ndevices;
@@ -279,6 +294,8 @@ void iommus_read(struct machine *machine);
 void interrupts_read(struct machine *machine);
 void memory_read(struct machine *machine);
 void programs_read(struct machine *machine);
+void guard_read(struct guard *guard);
+void guard_clear(struct guard *guard);
 void devices_read(struct machine *machine);
 void groups_read(struct machine *machine);
 void children_read(struct device *device);

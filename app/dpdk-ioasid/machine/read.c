@@ -54,6 +54,7 @@ machine_read(wanted_fn wanted, const void *arg)
 	interrupts_read(machine);
 	memory_read(machine);
 	programs_read(machine);
+	guard_read(&machine->guard);
 	devices_read(machine);
 	groups_read(machine);
 	for (unsigned int i = 0; i < machine->ndevices; i++)
@@ -103,5 +104,6 @@ machine_free(struct machine *machine)
 	free(machine->memory.pages);
 	free(machine->memory.mounts);
 	free(machine->programs.dpdks);
+	guard_clear(&machine->guard);
 	free(machine);
 }

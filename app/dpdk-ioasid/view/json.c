@@ -146,6 +146,21 @@ of_plugin(const struct programs *programs)
 }
 
 static json_t *
+of_guard(const struct guard *guard)
+{
+	static const char *const rules[] = {
+		[GUARD_BOUND] = "bound",
+		[GUARD_JOINED] = "joined",
+		[GUARD_ALONE] = "alone",
+	};
+
+	if (guard->there != YES)
+		return of_answer(guard->there);
+	return json_pack("{s:b, s:b, s:s}", "whole", !guard->broken, "enforcing",
+			 !guard->broken && !guard->report_only, "rule", rules[guard->rule]);
+}
+
+static json_t *
 of_machine(const struct machine *m)
 {
 	json_t *vfio =
@@ -155,11 +170,12 @@ of_machine(const struct machine *m)
 		"{s:o, s:o, s:s}", "remapped", of_answer(m->interrupts.remapped), "unsafe_allowed",
 		of_answer(m->interrupts.unsafe_allowed), "parameter", m->interrupts.parameter);
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "kernel",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "kernel",
 			 of_text(m->kernel), "acs_override", of_name(&m->acs_override), "iommufd",
 			 of_iommufd(&m->iommufd), "vfio", vfio, "iommus", of_iommus(m),
 			 "interrupts", interrupts, "memory", of_memory(m), "dpdk",
-			 of_dpdks(&m->programs), "plugin", of_plugin(&m->programs));
+			 of_dpdks(&m->programs), "plugin", of_plugin(&m->programs), "guard",
+			 of_guard(&m->guard));
 }
 
 /* ---- a device */

@@ -55,7 +55,7 @@ def complete(*words):
 
 def test_completion():
     assert complete("dpdk-ioasid", "") == [
-        "bench", "bind", "cdi", "check", "dts-tree", "run", "unbind"]
+        "bench", "bind", "cdi", "check", "dts-tree", "guard", "run", "unbind"]
     assert complete("dpdk-ioasid", "--v") == ["--version"]
     assert complete("dpdk-ioasid", "u") == ["unbind"]
     assert complete("dpdk-ioasid", "check", "--j") == ["--json"]
@@ -69,6 +69,11 @@ def test_completion():
     assert complete("dpdk-ioasid", "cdi", "-o", "/etc/hostn") == ["/etc/hostname"]
     assert complete("dpdk-ioasid", "dts-tree", "--st") == ["--stock"]
     assert complete("dpdk-ioasid", "dts-tree", "/et") == ["/etc"]
+    assert complete("dpdk-ioasid", "guard", "") == [
+        "--help", "allow", "deny", "log", "start", "status", "stop"]
+    assert complete("dpdk-ioasid", "guard", "allow", "") == ["cgroup", "device", "group", "uid"]
+    assert complete("dpdk-ioasid", "guard", "start", "--rule", "") == ["alone", "bound", "joined"]
+    assert complete("dpdk-ioasid", "guard", "log", "--n") == ["--no-follow"]
     assert complete("dpdk-ioasid", "nosuch", "") == []
 
 
