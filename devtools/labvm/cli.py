@@ -11,13 +11,30 @@ from . import kernel, machine, session
 from .common import LabError, mebibytes, say
 
 DESCRIPTION = """\
-A virtual machine to test in: a kernel with iommufd, an emulated IOMMU and emulated PCI devices,
-with this machine's own files as its root. Nothing that the guest writes survives it.
+A virtual machine to test in: a kernel with iommufd (or Debian's own, without), an emulated IOMMU
+and emulated PCI devices, with this machine's own files as its root. Nothing that the guest writes
+survives it.
+"""
+
+KERNELS = """\
+lts            built from linux-source-6.12: iommufd and VFIO by both ways, all built in
+latest         the same from the newest linux-source of trixie-backports, and for BPF programs:
+               types (BTF), BPF among the security modules
+lts-modules    lts for BPF programs, too, with iommufd and VFIO as modules
+lts-groups     lts without VFIO's device cdevs
+lts-cdevs      lts without VFIO's groups
+demo           lts with no more than devtools/demo needs, which is built in half the time
+debian-6.1     Debian's own, as its users boot them: no iommufd, drivers are modules; nothing is
+debian-6.12    built
+debian-latest
+
+Of the modules only vfio-pci, type 1 and pci-stub are loaded: nothing does here what udev does
+elsewhere. The others are there for modprobe.
 """
 
 DEVICES = """\
-COMMAND runs as root in the checkout, with 2 MiB hugepages at /dev/hugepages and /dev/ioasid as
-an alias of /dev/iommu. Its stdin is /dev/null; /run is empty. Its environment is PATH,
+COMMAND runs as root in the checkout, with 2 MiB hugepages at /dev/hugepages and, where the kernel
+has iommufd, /dev/ioasid as an alias of /dev/iommu. Its stdin is /dev/null; /run is empty. Its environment is PATH,
 HOME, TERM, all LAB_* and DPDK_IOASID_* variables of the caller, and
 
   LAB_NIC0, LAB_NIC1         NICs (igb), each alone in its IOMMU group, one cable between them,
@@ -26,10 +43,10 @@ HOME, TERM, all LAB_* and DPDK_IOASID_* variables of the caller, and
                              bridge, unbound
   LAB_EDU_NIC, LAB_EDU       an e1000 and QEMU's edu device sharing another, unbound; the two
                              e1000 are cabled to each other
-  LAB_KERNEL, LAB_IOMMU      lts or latest; intel, virtio or amd
+  LAB_KERNEL, LAB_IOMMU      as --kernel and --iommu name them
   LAB_QMP                    a port to QEMU's monitor, see devtools/labvm/qmp. Devices are called
                              nic0 nic1 group-nic group-hd edu-nic edu, empty root ports hotplug0
-                             and hotplug1, bridges bridge-group and bridge-edu.
+                             and hotplug1, ports or bridges bridge-group and bridge-edu.
 
 Exit status: COMMAND's (127 not found, 128+N killed by signal N); 124 when --timeout is over;
 125 when the lab failed, the guest's kernel panicked or QEMU ended. The file with the messages
@@ -37,6 +54,19 @@ of kernel, firmware and QEMU is named then; LAB_LOG=FILE chooses and keeps it.
 
 Files on this machine must not change while the guest uses them. Kernels and logs are kept in
 $DPDK_IOASID_CACHE, by default ~/.cache/dpdk-ioasid.
+"""
+
+IOMMUS = """\
+IOMMUs:
+  intel              VT-d, 48 bits, legacy mode
+  intel-39           the same with 39 bits, as processors for desktops have it
+  intel-scalable     in scalable mode, translation by the second stage
+  intel-first-stage  in scalable mode, translation by the first stage
+  virtio             has no interrupt remapping: it needs
+                     --append iommufd.allow_unsafe_interrupts=1
+  amd                AMD-Vi. Run by a QEMU from Debian's trixie-backports, which is fetched into
+                     the cache: it needs 10.1 or later
+
 """
 
 # Another root may not have bash.
@@ -78,11 +108,11 @@ def start(options, command):
     if options.hugepages is None:
         options.hugepages = default_hugepages(options.mem)
     machine.check(options)
-    return session.run(options, kernel.path(options.kernel), command, environment(options))
+    return session.run(options, kernel.find(options.kernel), command, environment(options))
 
 
 def print_kernel(options, _):
-    print(kernel.path(options.name))
+    print(kernel.find(options.name).image)
     return 0
 
 
@@ -120,19 +150,18 @@ def parser():
     top = argparse.ArgumentParser(prog="devtools/lab", description=DESCRIPTION)
     commands = top.add_subparsers(required=True, metavar="run|kernel|shell")
 
-    sub = subcommand(commands, "run", run, "run COMMAND in the machine", DEVICES)
+    sub = subcommand(commands, "run", run, "run COMMAND in the machine", IOMMUS + DEVICES)
     sub.usage = "devtools/lab run [OPTION]... -- COMMAND [ARG]..."
     machine_options(sub, timeout=600)
 
     sub = subcommand(commands, "shell", shell, "an interactive shell (or COMMAND) in the machine",
-                     DEVICES)
+                     IOMMUS + DEVICES)
     sub.usage = "devtools/lab shell [OPTION]... [-- COMMAND [ARG]...]"
     machine_options(sub, timeout=0)
 
     sub = subcommand(commands, "kernel", print_kernel,
-                     "build the machine's kernel if needed and print where it is",
-                     "lts is linux-source-6.12, latest the newest that trixie-backports has.")
-    sub.add_argument("name", nargs="?", choices=kernel.KERNELS, default="lts")
+                     "build or fetch the machine's kernel if needed and print where it is", KERNELS)
+    sub.add_argument("name", nargs="?", choices=kernel.NAMES, default="lts")
     return top
 
 
@@ -146,12 +175,12 @@ def subcommand(commands, name, function, text, epilog):
 
 def machine_options(sub, timeout):
     add = sub.add_argument
-    add("--kernel", choices=kernel.KERNELS, default="lts", help="default: lts")
+    add("--kernel", choices=kernel.NAMES, default="lts", metavar="NAME",
+        help=f"one of {', '.join(kernel.NAMES)}, see devtools/lab kernel --help; default: lts")
     add("--root", type=existing_directory, default="/", metavar="DIR",
         help="root of the guest, another Debian for instance; default: /")
-    add("--iommu", choices=machine.IOMMUS, default="intel",
-        help="default: intel. virtio has no interrupt remapping: it needs "
-             "--append iommufd.allow_unsafe_interrupts=1. amd needs QEMU 10.1 or later")
+    add("--iommu", choices=machine.IOMMUS, default="intel", metavar="NAME",
+        help=f"one of {', '.join(machine.IOMMUS)}, see below; default: intel")
     add("--mem", type=size, default="4G", metavar="SIZE", help="with M or G; default: 4G")
     add("--cpus", type=int, default=2, metavar="N", help="default: 2")
     add("--hugepages", type=int, metavar="N", help="of 2 MiB; default: 3/10 of the memory")

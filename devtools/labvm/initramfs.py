@@ -9,12 +9,13 @@ from .common import LABVM, LabError
 BUSYBOX = "/bin/busybox"
 
 
-def archive(command, environment, settings):
+def archive(command, environment, settings, modules):
     """The whole archive as bytes.
 
     command     argv of COMMAND, or [] for a shell
     environment what COMMAND finds in its environment
     settings    variables for the guest's scripts
+    modules     (name, content) of those to load first, in this order
     """
     entries = [
         directory("lab"),
@@ -24,6 +25,9 @@ def archive(command, environment, settings):
         file("lab/environment", assignments(environment, "export ")),
         file("lab/command", b"set -- " + quoted(command) + b"\n"),
         file("busybox", read_busybox(), 0o755),
+        directory("modules"),
+        *(file(f"modules/{number:02}-{name}.ko", content)
+          for number, (name, content) in enumerate(modules)),
         entry("TRAILER!!!", b"", 0),
     ]
     return b"".join(entries)

@@ -1,270 +1,64 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Debian's kernels have no iommufd, so the lab builds its own from Debian's source packages.
+"""The kernels that the machine can have, by name: those that the lab builds, and Debian's own."""
 
-A build takes 6 to 8 minutes on two cores and is kept in the cache under a name made of the
-source's version and a hash of the options, so it is done again when either changes.
-"""
-
-import glob
-import hashlib
 import os
-import re
-import shutil
 import subprocess
-import time
+from typing import NamedTuple
 
-from .common import (LABVM, LabError, available_memory, cache_dir, die_with_parent, lock,
-                     say)
+from . import built, packaged
+from .common import LabError
 
-# name: (packages to choose the newest from, suite it must come from)
-KERNELS = {
-    "lts": (r"linux-source-6\.12$", ""),
-    "latest": (r"linux-source-\d+\.\d+$", "trixie-backports/"),
-}
+# What the guest's files need, where it is not built in. All else guest/main loads, as a user does.
+START = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay")
 
-FRAGMENT = os.path.join(LABVM, "kernel.config")
-TOOLS = ("apt-cache", "apt-get", "bc", "bison", "dpkg-deb", "flex", "gcc", "make", "perl", "tar",
-         "xz")
-DISK_NEEDED = 4 << 30    # unpacked source 1.8 GB, archive 0.4 GB, objects 0.5 GB, and air
-MEMORY_NEEDED = 1 << 30
-ASK_AGAIN_AFTER = 24 * 3600
-PROGRESS_EVERY = 30
-
-# The caller's CC, MAKEFLAGS, ARCH or Python must not leak into the kernel's build.
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C",
-               "HOME": os.environ.get("HOME", "/")}
+NAMES = (*built.KERNELS, *packaged.KERNELS)
 
 
-def path(name):
-    """The kernel image of that name, built first if need be."""
-    wanted = options(name)
-    image = remembered(name, wanted)
-    if image:
-        return image
-    try:
-        package, version = newest_source(name)
-        image = build(name, package, version, wanted)
-    except LabError as error:
-        image = newest_built(name, wanted)
-        if not image:
-            raise
-        say(f"{error}; going on with {image}")
-        return image
-    remember(name, package, version)
-    return image
+class Kernel(NamedTuple):
+    """An image, and for one with modules the directory that /lib/modules is to be."""
+
+    image: str
+    modules: str | None = None
+
+    def release(self):
+        """As uname has it: the modules' directory is called so."""
+        [name] = os.listdir(self.modules)
+        return name
 
 
-def options(name):
-    """The lines of the fragment that are for this kernel."""
-    lines = []
-    with open(FRAGMENT, encoding="ascii") as fragment:
-        for line in fragment:
-            found = re.match(r"(?:\[(.+)\] )?(CONFIG_\w+=.*)", line)
-            if found and name in (found[1] or name).split():
-                lines.append(found[2])
-    return lines
+def find(name):
+    """Built or fetched first if need be."""
+    if name in packaged.KERNELS:
+        return Kernel(*packaged.find(name))
+    return Kernel(*built.find(name))
 
 
-def image_name(package, version, wanted):
-    digest = hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:12]
-    return f"{package}_{version}_{digest}"
+def start_modules(kernel, iommu):
+    """(name, content) of the modules that the guest loads first, in their order."""
+    if not kernel.modules:
+        return []
+    release = kernel.release()
+    # Devices behind a virtio IOMMU wait for its driver.
+    names = [*(["virtio_iommu"] if iommu == "virtio" else []), *START]
+    paths = [path for module in names for path in dependencies(kernel.modules, release, module)]
+    return [(os.path.basename(path).split(".")[0], unpacked(path))
+            for path in dict.fromkeys(paths)]
 
 
-def image_path(package, version, wanted):
-    return os.path.join(cache_dir("kernel"), image_name(package, version, wanted), "bzImage")
-
-
-# ---- which source
-
-def remembered(name, wanted):
-    """The image in use, unless it is time to ask apt again: apt takes a second each time."""
-    note = os.path.join(cache_dir("kernel"), name)
-    try:
-        if time.time() - os.stat(note).st_mtime > ASK_AGAIN_AFTER:
-            return None
-        with open(note, encoding="ascii") as file:
-            image = image_path(*file.read().split(), wanted)
-    except (OSError, TypeError):
-        return None
-    return image if os.path.exists(image) else None
-
-
-def remember(name, package, version):
-    note = os.path.join(cache_dir("kernel"), name)
-    with open(f"{note}.{os.getpid()}", "w", encoding="ascii") as file:
-        file.write(f"{package} {version}\n")
-    os.replace(file.name, note)
-
-
-def newest_source(name):
-    """(package, version), from the lists apt has; no network needed."""
-    pattern, suite = KERNELS[name]
-    need_tools()
-    names = [n for n in output("apt-cache", "pkgnames", "linux-source-").split()
-             if re.match(pattern, n)]
-    names.sort(key=source_number, reverse=True)
-    # madison prints "package | version | where", the newest version of a package first.
-    rows = output("apt-cache", "madison", *names).splitlines() if names else []
-    versions = {}
-    for row in rows:
-        package, version, where = (field.strip() for field in row.split("|"))
-        if suite in where:
-            versions.setdefault(package, version)
-    for package in names:
-        if package in versions:
-            return package, versions[package]
-    raise LabError(f"apt knows no package for kernel '{name}' "
-                   f"({pattern.rstrip('$')} {suite.rstrip('/')}): run devtools/setup")
-
-
-def source_number(package):
-    """7.10 is newer than 7.9."""
-    return [int(part) for part in package.rpartition("-")[2].split(".")]
-
-
-def newest_built(name, wanted):
-    """The image of these options that was built last, whatever its version."""
-    pattern = KERNELS[name][0]
-    images = [image for image in glob.glob(image_path("*", "*", wanted))
-              if re.match(pattern, os.path.basename(os.path.dirname(image)).split("_")[0])]
-    return max(images, key=os.path.getmtime, default=None)
-
-
-def output(*command):
-    result = subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, check=False)
+def dependencies(modules, release, module):
+    """The files to insert for a module, itself the last; none if it is built in."""
+    base = os.path.dirname(os.path.dirname(modules))
+    result = subprocess.run(["modprobe", "-d", base, "-S", release, "--show-depends", module],
+                            text=True, capture_output=True, check=False,
+                            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
     if result.returncode:
-        raise LabError(f"{' '.join(command)} failed: {result.stderr.strip()}")
-    return result.stdout
+        raise LabError(f"the kernel {release} has no module {module}: {result.stderr.strip()}")
+    return [line.split()[1] for line in result.stdout.splitlines() if line.startswith("insmod ")]
 
 
-# ---- building
-
-def build(name, package, version, wanted):
-    image = image_path(package, version, wanted)
-    key = image_name(package, version, wanted)
-    with lock(os.path.join(cache_dir("kernel"), f"{key}.lock"),
-              "waiting for another lab that is building this kernel"):
-        if os.path.exists(image):  # whoever held the lock before us built it
-            return image
-        need_room()
-        tree = os.path.join(cache_dir("kernel"), f"build-{key}")
-        started = time.monotonic()
-        try:
-            shutil.rmtree(tree, ignore_errors=True)  # a build that was killed
-            unpack(package, version, tree)
-            configure(package, tree, wanted)
-            compile_image(name, version, tree)
-            keep(tree, os.path.dirname(image))
-        finally:
-            shutil.rmtree(tree, ignore_errors=True)
-        say(f"kernel {name} ({version}) built in {minutes(started)}")
-    return image
-
-
-def need_tools():
-    missing = [tool for tool in TOOLS if not shutil.which(tool, path=ENVIRONMENT["PATH"])]
-    if not os.path.exists("/usr/include/gelf.h"):
-        missing.append("gelf.h")
-    if missing:
-        raise LabError(f"building the kernel needs {', '.join(missing)}: run devtools/setup")
-
-
-def need_room():
-    where = cache_dir("kernel")
-    free = shutil.disk_usage(where).free
-    if free < DISK_NEEDED:
-        raise LabError(f"building a kernel needs {DISK_NEEDED >> 30} GiB in {where}, "
-                       f"{free >> 20} MiB are free: make room or set DPDK_IOASID_CACHE")
-    available = available_memory()
-    if available < MEMORY_NEEDED:
-        raise LabError(f"building a kernel needs {MEMORY_NEEDED >> 20} MiB of memory, "
-                       f"{available >> 20} MiB are available: end other programs")
-
-
-def unpack(package, version, tree):
-    """The source into tree; the downloaded archives go as soon as they are unpacked."""
-    say(f"fetching {package} {version}")
-    archives = os.path.join(tree, "archives")
-    os.makedirs(archives)
-    # apt's sandbox user may not write here; without the option that is a warning every time.
-    output_in(archives, "apt-get", "-q", "-o", "APT::Sandbox::User=root", "download",
-              f"{package}={version}", hint="apt-get update, then again")
-    output_in(archives, "dpkg-deb", "-x", glob.glob(f"{archives}/*.deb")[0], ".")
-    say(f"unpacking {package}")
-    output_in(archives, "tar", "-C", tree, "--strip-components=1", "-xf",
-              f"usr/src/{package}.tar.xz")
-    shutil.rmtree(archives)
-
-
-def output_in(directory, *command, hint=""):
-    result = subprocess.run(command, cwd=directory, env=ENVIRONMENT, text=True, check=False,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT)
-    if result.returncode:
-        raise LabError(f"{' '.join(command)} failed{': run ' + hint if hint else ''}\n"
-                       f"{result.stdout.strip()}")
-
-
-def configure(package, tree, wanted):
-    output_in(tree, "make", "allnoconfig")
-    with open(os.path.join(tree, ".config"), "a", encoding="ascii") as config:
-        config.write("\n".join(wanted) + "\n")
-    output_in(tree, "make", "olddefconfig")
-    with open(os.path.join(tree, ".config"), encoding="ascii") as config:
-        got = set(re.findall(r"^CONFIG_\w+=.*", config.read(), re.MULTILINE))
-    lost = [line for line in wanted if not kept(line, got)]
-    if lost:
-        raise LabError(f"{package} does not take these options of {FRAGMENT} "
-                       f"(unknown to it, or something they depend on is missing): {' '.join(lost)}")
-
-
-def kept(line, got):
-    """What is off is a comment in .config, or absent if nothing it depends on is on."""
-    option, _, value = line.partition("=")
-    if value == "n":
-        return not any(other.startswith(f"{option}=") for other in got)
-    return line in got
-
-
-def compile_image(name, version, tree):
-    log = os.path.join(cache_dir("log"), f"kernel-{name}.log")
-    say(f"building kernel {name} ({version}), 6 to 8 minutes on two cores; log: {log}")
-    started = time.monotonic()
-    with open(log, "wb") as file:
-        make = subprocess.Popen(["make", f"-j{os.cpu_count()}", "bzImage"], cwd=tree,
-                                env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=file,
-                                stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
-        try:
-            while not ended(make, PROGRESS_EVERY):
-                with open(log, "rb") as written:
-                    objects = written.read().count(b"\n  CC ")
-                say(f"kernel {name}: {objects} objects after {minutes(started)}")
-        finally:
-            make.terminate()  # make takes its children along; nothing once it has ended
-            make.wait()
-    if make.returncode:
-        with open(log, errors="replace", encoding="utf-8") as file:
-            tail = "".join(file.readlines()[-20:])
-        raise LabError(f"building kernel {name} failed, the whole log is {log}\n{tail}")
-
-
-def ended(process, seconds):
-    try:
-        process.wait(seconds)
-        return True
-    except subprocess.TimeoutExpired:
-        return False
-
-
-def keep(tree, directory):
-    """Into the cache in one step, so that nobody sees half an image."""
-    new = os.path.join(tree, "result")
-    os.mkdir(new)
-    shutil.move(os.path.join(tree, "arch/x86/boot/bzImage"), new)
-    shutil.move(os.path.join(tree, ".config"), os.path.join(new, "config"))
-    os.replace(new, directory)
-
-
-def minutes(started):
-    seconds = int(time.monotonic() - started)
-    return f"{seconds // 60} min {seconds % 60:02} s"
+def unpacked(path):
+    """Its content: busybox's insmod takes no packed ones."""
+    if path.endswith(".xz"):
+        return subprocess.run(["xz", "-dc", path], stdout=subprocess.PIPE, check=True).stdout
+    with open(path, "rb") as file:
+        return file.read()

@@ -6,17 +6,18 @@ emulated devices and IOMMU, which are what is tested, are the same without it.
 """
 
 import os
-import subprocess
+from collections.abc import Callable
+from typing import NamedTuple
 
+from . import emulator
 from .common import CHECKOUT, LabError, available_memory, mebibytes
-
-QEMU = "qemu-system-x86_64"
 
 # Slots on the root bus. guest/main finds the devices behind them by these numbers.
 SLOT_NIC0, SLOT_NIC1 = "10", "11"
 SLOT_GROUP, SLOT_EDU = "12", "13"
 SLOT_HOTPLUG0, SLOT_HOTPLUG1 = "14", "15"
 SLOT_IOMMU, SLOT_SERIAL, SLOT_ROOT, SLOT_CHECKOUT = "16", "18", "19", "1a"
+SLOT_MODULES = "1e"
 
 # A processor that says that its string instructions are fast is believed: but emulated they go
 # byte by byte, and to clear memory (each hugepage) takes six times as long as with plain moves.
@@ -24,19 +25,22 @@ CPU = "max,-erms,-fsrm"
 
 
 def arguments(options, kernel, initrd, log, ports):
-    """QEMU's command line. ports: name of a virtio-serial port -> fd of a connected socket."""
+    """QEMU's command line. kernel: labvm.kernel's; ports: name of a virtio-serial port -> fd of a
+    connected socket."""
+    iommu = IOMMUS[options.iommu]
     return [
-        QEMU, "-M", "q35", "-cpu", CPU, "-accel", accelerator(options.cpus),
+        *iommu.qemu().command,
+        "-M", "q35", "-cpu", CPU, "-accel", accelerator(options.cpus),
         "-smp", str(options.cpus), "-m", options.mem,
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         # Appended to, since QEMU's own complaints go there too.
         "-chardev", f"file,id=log,path={escaped(log)},append=on", "-serial", "chardev:log",
-        "-kernel", kernel, "-initrd", initrd, "-append", command_line(options),
-        *IOMMUS[options.iommu](),
-        *files(options.root),
+        "-kernel", kernel.image, "-initrd", initrd, "-append", command_line(options),
+        "-device", f"{iommu.device},{iommu.properties}",
+        *files(options.root, kernel.modules),
         *serial_ports(ports),
         *cabled_nics(),
-        *shared_groups(options.iommu),
+        *shared_groups(iommu),
         *free_ports(),
         *options.qemu_arg,
     ]
@@ -53,6 +57,8 @@ def command_line(options):
         "console=ttyS0", "panic=-1",
         # Emulation on a busy host is late for this check now and then, and the kernel panics.
         "no_timer_check",
+        # Debian's kernels have it off unless they are asked.
+        "intel_iommu=on",
         # The stub comes first and keeps the kernel's own drivers off until guest/main lets go:
         # igb takes a second for each NIC, and the disk controller's driver floods the log, since
         # the emulated controller fetches its scripts from its own BAR through the IOMMU. (A test
@@ -68,32 +74,42 @@ def command_line(options):
 
 # ---- IOMMUs
 
-def intel():
-    # The width is a -global so that a case of its own can override it:
-    # --qemu-arg=-global --qemu-arg=intel-iommu.aw-bits=39
-    return ["-global", "intel-iommu.aw-bits=48", "-device", "intel-iommu,intremap=on"]
+class Iommu(NamedTuple):
+    """What --iommu means."""
+
+    device: str
+    properties: str
+    newest: str  # of the properties, whether this QEMU knows it
+    qemu: Callable[[], emulator.Emulator] = emulator.installed
+    behind_bridge: bool = True  # whether it translates for what is behind a PCI bridge
 
 
-def virtio():
-    return ["-device", f"virtio-iommu-pci,addr={SLOT_IOMMU}"]
-
-
-def amd():
-    return ["-device", "amd-iommu,intremap=on,dma-remap=on"]
-
-
-IOMMUS = {"intel": intel, "virtio": virtio, "amd": amd}
+IOMMUS = {
+    "intel": Iommu("intel-iommu", "intremap=on,aw-bits=48", "aw-bits"),
+    "intel-39": Iommu("intel-iommu", "intremap=on,aw-bits=39", "aw-bits"),
+    # Behind a PCI bridge devices do no DMA: Linux 7.3 makes no context entry for the bridge's
+    # address, which stands for theirs.
+    "intel-scalable": Iommu("intel-iommu", "intremap=on,aw-bits=48,x-scalable-mode=on",
+                            "x-scalable-mode", behind_bridge=False),
+    "intel-first-stage": Iommu("intel-iommu",
+                               "intremap=on,aw-bits=48,x-scalable-mode=on,x-flts=on", "x-flts",
+                               behind_bridge=False),
+    # It fails for what is behind a PCI bridge: Linux asks for the device's own address and for the
+    # bridge's, QEMU knows only the latter.
+    "virtio": Iommu("virtio-iommu-pci", f"addr={SLOT_IOMMU}", "addr", behind_bridge=False),
+    # Without dma-remap it does not translate for VFIO's devices.
+    "amd": Iommu("amd-iommu", "intremap=on,dma-remap=on", "dma-remap", emulator.later),
+}
 
 
 def check(options):
     """Said before a kernel is built, and better than QEMU says it."""
-    if '"igb"' not in qemu_output("-device", "help"):
-        raise LabError(f"{version()} has no igb NIC, 8.0 or later has: run devtools/setup")
     need_memory(options)
-    # Without dma-remap the emulated AMD IOMMU does not translate for VFIO's devices.
-    if options.iommu == "amd" and "dma-remap" not in qemu_output("-device", "amd-iommu,help"):
-        raise LabError("--iommu amd needs a QEMU whose amd-iommu has the property dma-remap, "
-                       f"10.1 or later as in Debian's trixie-backports; this is {version()}")
+    iommu = IOMMUS[options.iommu]
+    qemu = iommu.qemu()
+    for device, word in (("igb", "romfile"), (iommu.device, iommu.newest)):
+        if not qemu.has(device, word):
+            raise LabError(f"{qemu.version()} has no {device} with {word}: run devtools/setup")
 
 
 def need_memory(options):
@@ -104,21 +120,11 @@ def need_memory(options):
                        "available: end other programs, or give it less by --mem (1G and more)")
 
 
-def version():
-    return qemu_output("--version").splitlines()[0]
-
-
-def qemu_output(*args):
-    try:
-        return subprocess.run([QEMU, *args], capture_output=True, text=True, check=False).stdout
-    except FileNotFoundError as error:
-        raise LabError(f"{QEMU} is not installed: run devtools/setup") from error
-
-
 # ---- files and ports
 
-def files(root):
-    return [*share("root", root, SLOT_ROOT), *share("checkout", CHECKOUT, SLOT_CHECKOUT)]
+def files(root, modules):
+    return [*share("root", root, SLOT_ROOT), *share("checkout", CHECKOUT, SLOT_CHECKOUT),
+            *(share("modules", modules, SLOT_MODULES) if modules else [])]
 
 
 def share(tag, directory, slot):
@@ -167,13 +173,12 @@ def shared_groups(iommu):
 
 def shared_group(bus, slot, iommu, hub, nic_name, other):
     """A NIC and another device in one group."""
-    if iommu == "virtio":
-        # It fails for what is behind a PCI bridge: Linux asks for the device's own address
-        # and for the bridge's, QEMU knows only the latter. So these are two functions of one
-        # card, which share a group too, for want of ACS.
+    if not iommu.behind_bridge:
+        # Two functions of one card share a group too, for want of ACS. Each says that it is one of
+        # several, as real ones do: else Linux, when it finds one anew, gives it a group of its own.
         return [*root_port(bus, slot),
                 *nic(nic_name, "e1000", bus, hub, "0.0,multifunction=on"),
-                "-device", f"{other},bus={bus},addr=0.1"]
+                "-device", f"{other},bus={bus},addr=0.1,multifunction=on"]
     return ["-device", f"pcie-pci-bridge,id={bus},addr={slot}",
             *nic(nic_name, "e1000", bus, hub, 1),
             "-device", f"{other},bus={bus},addr=2"]

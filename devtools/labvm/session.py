@@ -19,6 +19,7 @@ import time
 
 from . import initramfs, machine, terminal
 from .common import CHECKOUT, LabError, cache_dir, die_with_parent, say
+from .kernel import start_modules
 
 TIMED_OUT = 124
 # Now and then, above all on a busy host, an emulated CPU loses its timer and the guest hangs
@@ -54,7 +55,8 @@ def boot(options, kernel, command, environment, log, cleanup):
     token = secrets.token_hex(16)
     outputs = {name: Stream(fd, token.encode()) for name, fd in output_ports(options).items()}
     ours, theirs = connect([*outputs, "lab.control"], cleanup)
-    archive = initramfs.archive(command, environment, settings(options, token))
+    archive = initramfs.archive(command, environment, settings(options, kernel, token),
+                                start_modules(kernel, options.iommu))
     initrd = in_memory(archive, cleanup)
     arguments = machine.arguments(options, kernel, f"/proc/self/fd/{initrd}", log,
                                   {name: end.fileno() for name, end in theirs.items()})
@@ -82,14 +84,15 @@ def output_ports(options):
     return {"lab.console": 1} if options.interactive else {"lab.stdout": 1, "lab.stderr": 2}
 
 
-def settings(options, token):
+def settings(options, kernel, token):
     """Variables for the guest's scripts."""
     here = os.getcwd()
     inside = os.path.commonpath([here, CHECKOUT]) == CHECKOUT
     rows, columns = terminal.size()
     return {"CHECKOUT": CHECKOUT, "DIRECTORY": here if inside else CHECKOUT, "TOKEN": token,
             "HUGEPAGES": str(options.hugepages), "ROWS": str(rows), "COLUMNS": str(columns),
-            "INTERACTIVE": "yes" if options.interactive else ""}
+            "INTERACTIVE": "yes" if options.interactive else "",
+            "MODULES": "yes" if kernel.modules else ""}
 
 
 # ---- what QEMU gets

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Packages of another Debian with all that they depend on, unpacked into a directory of the cache:
+without root's rights, for any architecture, and none of their scripts is run."""
+
+import glob
+import os
+import shutil
+import subprocess
+
+from . import roots
+from .built import output_in
+from .common import LabError, cache_dir, lock, say
+
+DISK_NEEDED = 2 << 30
+
+
+def find(name, packages, suites, architecture="amd64"):
+    """The directory of that name, unpacked first if need be. The packages come from the last of
+    the suites where it has them."""
+    root = os.path.join(cache_dir("unpacked"), name)
+    with lock(f"{root}.lock", f"waiting for another lab that fetches {name}"):
+        if not os.path.exists(root):
+            fetch(root, packages, suites, architecture)
+    return root
+
+
+def fetch(root, packages, suites, architecture):
+    free = shutil.disk_usage(os.path.dirname(root)).free
+    if free < DISK_NEEDED:
+        raise LabError(f"{os.path.dirname(root)} needs {DISK_NEEDED >> 30} GiB, {free >> 20} MiB "
+                       "are free: make room or set DPDK_IOASID_CACHE")
+    say(f"fetching {os.path.basename(root)} from Debian {suites[-1]}, a minute")
+    new, apt = f"{root}.new", f"{root}.apt"
+    remove(new, apt)  # a fetch that was killed
+    try:
+        debs = download(apt, packages, suites, architecture)
+        prepare(new)
+        for deb in debs:
+            unpack(deb, new)
+        os.rename(new, root)
+    finally:
+        remove(new, apt)
+
+
+def program(name, packages):
+    """The directory of some of this machine's Debian's packages, without what they depend on: that is
+    installed."""
+    root = os.path.join(cache_dir("unpacked"), name)
+    with lock(f"{root}.lock", f"waiting for another lab that fetches {name}"):
+        if not os.path.exists(root):
+            say(f"fetching {name}")
+            new = f"{root}.new"
+            remove(new)  # a fetch that was killed
+            try:
+                os.makedirs(new)
+                extract(packages, new)
+                os.rename(new, root)
+            finally:
+                remove(new)
+    return root
+
+
+def extract(packages, directory):
+    """Fetch just these of this machine's Debian's packages, and unpack them there."""
+    output_in(directory, "apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", *packages,
+              hint="apt-get update, then again")
+    for deb in glob.glob(f"{directory}/*.deb"):
+        output_in(directory, "dpkg-deb", "-x", deb, ".")
+        os.unlink(deb)
+
+
+def remove(*directories):
+    for directory in directories:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def prepare(root):
+    """What no package brings, since Debian's installer makes it."""
+    for name in ("bin", "sbin", "lib"):
+        os.makedirs(os.path.join(root, "usr", name))
+        os.symlink(f"usr/{name}", os.path.join(root, name))
+    os.mkdir(os.path.join(root, "tmp"))
+
+
+def unpack(deb, root):
+    """Not by dpkg-deb -x, which puts directories in the place of those links."""
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) as archive:
+        result = subprocess.run(["tar", "-C", root, "-xp", "--keep-directory-symlink"],
+                                stdin=archive.stdout, check=False)
+    if result.returncode or archive.returncode:
+        raise LabError(f"cannot unpack {os.path.basename(deb)}")
+
+
+def download(directory, packages, suites, architecture):
+    """The packages' files: what apt would install where nothing is installed yet. It keeps all
+    that it knows in that directory."""
+    for path in ("state/lists/partial", "cache/archives/partial", "nothing"):
+        os.makedirs(os.path.join(directory, path))
+    sources, status = os.path.join(directory, "sources.list"), os.path.join(directory, "status")
+    with open(sources, "w", encoding="ascii") as file:
+        file.writelines(f"deb {roots.mirror()} {suite} main\n" for suite in suites)
+    with open(status, "w", encoding="ascii"):
+        pass
+    nothing = os.path.join(directory, "nothing")
+    settings = {"Dir::State": f"{directory}/state", "Dir::State::status": status,
+                "Dir::Cache": f"{directory}/cache", "Dir::Etc::sourcelist": sources,
+                "Dir::Etc::sourceparts": nothing, "Dir::Etc::preferences": "/dev/null",
+                "Dir::Etc::preferencesparts": nothing, "APT::Sandbox::User": "root",
+                "APT::Install-Recommends": "no", "APT::Architecture": architecture,
+                "APT::Architectures": architecture}
+    apt = ["apt-get", "-q", *(f"-o{name}={value}" for name, value in settings.items())]
+    output_in(directory, *apt, "update")
+    output_in(directory, *apt, "-y", "--download-only", "-t", suites[-1], "install", *packages)
+    return sorted(glob.glob(f"{directory}/cache/archives/*.deb"))
