@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fixtures of the tests that run in the lab, on its devices (devtools/lab)."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -19,6 +22,9 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "one_kernel: what it tests is the same on every kernel")
     config.addinivalue_line("markers", "every_dpdk: what it tests rests on how DPDK is made, so it "
                             "runs with other versions, too, and with another linking")
+    config.addinivalue_line("markers", "packaged_kernel: holds with Debian's own kernels, too, which "
+                            "have no iommufd and all drivers as modules")
+    config.addinivalue_line("markers", "core(case): belongs to this column of devtools/matrix")
     config.option.strict_markers = True
 
 
@@ -26,6 +32,9 @@ def pytest_addoption(parser):
     parser.addoption("--one-kernel-part", metavar="K/N", default="0/1",
                      help="the Kth share of N (from 0) of the tests marked one_kernel: the others "
                           "run on the other kernels")
+    parser.addoption("--cells", metavar="CASE;…",
+                     help="for devtools/matrix: only tests marked core, of these cases, and print "
+                          "what each has come to")
     parser.addoption("--part", metavar="K/N", default="0/1",
                      help="the Kth share of what is left: the others run in other machines")
 
@@ -35,14 +44,36 @@ def pytest_collection_modifyitems(config, items):
     elsewhere = dealt_to_others(once, config.getoption("--one-kernel-part"))
     here = [item for item in items if item not in elsewhere]
     elsewhere += dealt_to_others(here, config.getoption("--part"))
+    if config.getoption("--cells"):
+        cases = config.getoption("--cells").split(";")
+        elsewhere += [item for item in items if item not in elsewhere and case_of(item) not in cases]
     config.hook.pytest_deselected(items=elsewhere)
     items[:] = [item for item in items if item not in elsewhere]
+
+
+def case_of(item):
+    core = item.get_closest_marker("core")
+    return core.args[0] if core else None
 
 
 def dealt_to_others(items, share):
     """In fours, by which the shares take about equally long."""
     part, parts = map(int, share.split("/"))
     return [item for number, item in enumerate(items) if number // 4 % parts != part]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if not item.config.getoption("--cells"):
+        return
+    if report.when == "call" or report.outcome != "passed":
+        reason = report.longrepr[2] if report.skipped else ""
+        cell = {"case": case_of(item), "test": item.nodeid, "result": report.outcome,
+                "reason": reason.removeprefix("Skipped: ")}
+        item.config.pluginmanager.get_plugin("terminalreporter").write_line(
+            f"\nCELL {json.dumps(cell)}")
 
 
 class Lab:
@@ -104,6 +135,19 @@ def few_drivers():
     drivers.offer_all()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def under_guard():
+    """The guard in the kernel, for all tests, with the options that LAB_GUARD has."""
+    options = os.environ.get("LAB_GUARD")
+    if options is None:
+        yield
+        return
+    subprocess.run([plugin.COMMAND, "guard", "start", *options.split()], check=True)
+    yield
+    subprocess.run([plugin.COMMAND, "guard", "status"], check=False)
+    subprocess.run([plugin.COMMAND, "guard", "stop"], check=True)
+
+
 @pytest.fixture
 def all_drivers(few_drivers):
     """As a user starts it: with all that the distribution brings."""
@@ -123,11 +167,31 @@ def kernel_log():
     return subprocess.run(["dmesg"], capture_output=True, text=True, check=True).stdout
 
 
+# How the drivers of VT-d, AMD's IOMMU, virtio-iommu and SMMUv3 tell of a DMA fault.
+FAULT = re.compile(r"fault addr|IO_PAGE_FAULT|fault from EP|arm-smmu-v3 .*event 0x10")
+
+
+# Seconds: of more than ten faults in these the kernel tells no more.
+FAULT_INTERVAL = 5
+
+
+def kernel_faults():
+    return [line for line in kernel_log().splitlines() if FAULT.search(line)]
+
+
+def forget_faults():
+    """From now on the kernel tells of new ones, however many there have been."""
+    for line in kernel_faults()[-1:]:
+        ago = time.monotonic() - float(re.match(r"\[ *([0-9.]+)\]", line)[1])
+        time.sleep(max(0, FAULT_INTERVAL + 1 - ago))
+    subprocess.run(["dmesg", "--clear"], check=True)
+
+
 @pytest.fixture
 def faults(lab):
     """The DMA faults in the kernel log since the test began, for tests that expect some."""
-    subprocess.run(["dmesg", "--clear"], check=True)
-    return lambda: [line for line in kernel_log().splitlines() if "fault addr" in line]
+    forget_faults()
+    return kernel_faults
 
 
 @pytest.fixture

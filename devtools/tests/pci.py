@@ -2,6 +2,7 @@
 """PCI devices through sysfs."""
 
 import os
+import subprocess
 
 DEVICES = "/sys/bus/pci/devices"
 
@@ -36,10 +37,17 @@ def bind(bdf, name):
     """Bind to a driver, from whatever it is bound to."""
     if driver(bdf) == name:
         return
+    load(name)
     unbind(bdf)
     write(path(bdf, "driver_override"), name)
     write("/sys/bus/pci/drivers_probe", bdf)
     assert driver(bdf) == name, f"{bdf} is on {driver(bdf)}, not {name}"
+
+
+def load(name):
+    """A driver that is a module of this kernel: nothing in the lab loads one by itself."""
+    if not os.path.exists(f"/sys/bus/pci/drivers/{name}"):
+        subprocess.run(["modprobe", name], check=True)
 
 
 def group(bdf):

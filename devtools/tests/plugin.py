@@ -6,9 +6,37 @@ import re
 import shutil
 import subprocess
 
+# In the machine only: where programs and libraries of the build are taken to.
+PLACE = "/usr/local/lib/dpdk-ioasid-build"
+
+
+def in_place(path):
+    """The same file of the same build, where each user reaches it, and by a path that LD_PRELOAD can
+    name: the checkout may lie in root's home, or below a directory with a space in its name."""
+    if "LAB_NIC0" not in os.environ:
+        return path
+    build = os.path.abspath(os.path.join(os.path.dirname(path), "../../.."))
+    if not os.path.exists(PLACE):
+        for directory, inner, names in os.walk(build):
+            # What meson keeps for itself, objects above all.
+            inner[:] = [name for name in inner if not name.startswith("meson-") and
+                        not name.endswith(".p")]
+            for name in names:
+                source = os.path.join(directory, name)
+                if name.endswith(".service") or (os.access(source, os.X_OK) and
+                                                 not name.startswith("test_")):
+                    target = os.path.join(PLACE, os.path.relpath(source, build))
+                    os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
+                    shutil.copyfile(source, target, follow_symlinks=False)
+                    if not os.path.islink(target):
+                        os.chmod(target, 0o755)
+    return os.path.join(PLACE, os.path.relpath(path, build))
+
+
 # devtools/test names the one it has built; the default is for runs by hand.
-PLUGIN = os.environ.get("DPDK_IOASID_PLUGIN",
-                        os.path.abspath("build/test-gcc/drivers/iommu/ioasid/librte_iommu_ioasid.so"))
+PLUGIN = in_place(os.environ.get(
+    "DPDK_IOASID_PLUGIN",
+    os.path.abspath("build/test-gcc/drivers/iommu/ioasid/librte_iommu_ioasid.so")))
 # Where the fixture "installed" puts it: EAL's -d refuses what others may write to, as a checkout
 # below /tmp.
 INSTALLED = "/usr/local/lib/librte_iommu_ioasid.so"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Wrong options, missing devices, missing rights: one clear message each."""
 
+import contextlib
 import os
 import subprocess
 
@@ -88,6 +89,45 @@ def test_node_is_something_else(lab):
         assert testpmd.ports() == []
         assert "/dev/null: open failed" in testpmd.output
         assert "is not an iommufd" in testpmd.output
+        testpmd.quit()
+
+
+@contextlib.contextmanager
+def in_the_place_of(path, other):
+    """As where a container's /dev is from yesterday, or somebody means harm."""
+    subprocess.run(["mount", "--bind", other, path], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", path], check=True)
+
+
+@pytest.mark.one_kernel
+def test_node_of_another_device(lab):
+    """Its number is compared with what the kernel says, before anything is attached."""
+    with in_the_place_of(pci.cdev(lab.NIC0), pci.cdev(lab.NIC1)), \
+            Testpmd(*allow(lab.NIC0, lab.NIC1), *COMMON, app=ONE_PORT) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == [lab.NIC1]
+        assert f"{lab.NIC0}: {pci.cdev(lab.NIC0)} is not device " in testpmd.output
+        testpmd.quit()
+
+
+@pytest.mark.one_kernel
+def test_alias_is_something_else(lab):
+    """Before the start: refused. Afterwards: what is open is open."""
+    alias = os.path.realpath("/dev/ioasid")
+    with in_the_place_of(alias, "/dev/null"), \
+            Testpmd(*allow(lab.NIC0), *COMMON, app=ONE_PORT) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == []
+        assert "is not an iommufd" in testpmd.output
+        testpmd.quit()
+    with Testpmd(*allow(lab.NIC0), *COMMON, app=ONE_PORT) as testpmd:
+        testpmd.started()
+        with in_the_place_of(alias, "/dev/null"):
+            testpmd.command(f"port attach {lab.NIC1}")
+            assert testpmd.ports() == [lab.NIC0, lab.NIC1]
         testpmd.quit()
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The command dpdk-ioasid on the lab's devices; app/test/command has what needs no kernel."""
 
+import errno
 import grp
 import json
 import os
@@ -232,7 +233,7 @@ def plug(driver, **more):
     """In a port of its own; its BDF, once the kernel has it."""
     before = set(os.listdir(pci.DEVICES))
     qmp.command("device_add", driver=driver, id="plugged", bus="hotplug0", **more)
-    for _ in range(100):
+    for _ in range(600):
         new = set(os.listdir(pci.DEVICES)) - before
         if new and all(os.path.exists(pci.path(bdf, "iommu_group")) for bdf in new):
             return new.pop()
@@ -242,7 +243,7 @@ def plug(driver, **more):
 
 def unplug(bdf):
     qmp.command("device_del", id="plugged")
-    for _ in range(200):
+    for _ in range(600):
         if not os.path.exists(pci.path(bdf)):
             return
         time.sleep(0.1)
@@ -278,6 +279,17 @@ def test_virtio(lab, translated):
         unplug(bdf)
 
 
+def claim_disk(node):
+    """Opened for itself; the node is there some time before the disk is."""
+    for _ in range(600):
+        try:
+            return os.open(node, os.O_RDONLY | os.O_EXCL)
+        except OSError as error:
+            assert error.errno in (errno.ENOENT, errno.ENXIO)
+            time.sleep(0.1)
+    raise AssertionError(f"{node} did not come")
+
+
 @pytest.mark.one_kernel
 def test_bind_a_disk_that_is_claimed(lab):
     """As ZFS does it, btrfs for its second disk, a database: no mount, no holder, no swap."""
@@ -285,11 +297,7 @@ def test_bind_a_disk_that_is_claimed(lab):
                                                       "read-zeroes": True})
     bdf = plug("nvme", serial="x", drive="disk")
     try:
-        for _ in range(100):
-            if os.path.exists("/dev/nvme0n1"):
-                break
-            time.sleep(0.1)
-        claim = os.open("/dev/nvme0n1", os.O_RDONLY | os.O_EXCL)
+        claim = claim_disk("/dev/nvme0n1")
         text = run("bind", bdf, status=1)
         assert "disk nvme0n1 is claimed by" in text and pci.driver(bdf) == "nvme"
         assert "disk nvme0n1 is claimed by" in run("check", bdf)
@@ -425,7 +433,7 @@ def test_bind_interface_of_a_pod(lab):
             pod.kill()
     finally:
         subprocess.run(["ip", "netns", "del", "pod"], check=True)
-        for _ in range(100):  # the interface comes back
+        for _ in range(600):  # the interface comes back
             if os.path.exists(pci.path(lab.NIC1, f"net/{name}")):
                 break
             time.sleep(0.1)
@@ -579,6 +587,8 @@ def test_cdi_containers_share_no_memory(lab, shared):
             Testpmd(*allow(lab.NIC1), *memory, **options) as other:
         one.started()
         assert one.ports() == [lab.NIC0]
+        if shared:  # the other will overwrite its memory: it must not compute with that
+            one.process.send_signal(signal.SIGSTOP)
         other.started()
         assert other.ports() == [lab.NIC1]
         pages = [memory_of(testpmd.pid) for testpmd in (one, other)]
@@ -588,8 +598,7 @@ def test_cdi_containers_share_no_memory(lab, shared):
             with open(f"/proc/{testpmd.pid}/mounts", encoding="ascii") as mounts:
                 assert (" hugetlbfs " in mounts.read()) == shared
         for testpmd in (other, one):
-            if shared:  # they have overwritten each other's memory: no more than an end is left
-                testpmd.process.kill()
-                testpmd.wait_end()
+            if shared:  # no more than an end is left
+                testpmd.kill()
             else:
                 testpmd.quit()

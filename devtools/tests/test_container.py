@@ -27,7 +27,7 @@ def client(*args, eal=(), status=0):
 
 @pytest.mark.every_dpdk
 def test_more_than_64_containers(lab, no_faults):
-    assert "200 containers" in client("many", "200", eal=["--no-pci"])
+    assert "1000 containers" in client("many", "1000", eal=["--no-pci"])
 
 
 def test_thousands_of_user_maps(lab, no_faults):

@@ -20,6 +20,8 @@ def no_iommufd(lab):
         yield
 
 
+@pytest.mark.packaged_kernel
+@pytest.mark.core("fallback")
 def test_no_nodes_falls_back(lab, no_iommufd):
     with Testpmd(*allow(lab.NIC0, lab.NIC1), *COMMON) as testpmd:
         testpmd.started()
@@ -52,6 +54,7 @@ def test_no_device_cdevs_falls_back(lab, no_cdevs):
 
 
 @pytest.mark.one_kernel
+@pytest.mark.packaged_kernel
 def test_rule_holds_in_the_fallback(lab, no_iommufd):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     with Testpmd(*allow(lab.GROUP_NIC), *COMMON, app=NOT_STARTED) as testpmd:
@@ -75,6 +78,8 @@ def test_rule_holds_in_the_fallback(lab, no_iommufd):
 
 
 @pytest.mark.one_kernel
+@pytest.mark.packaged_kernel
+@pytest.mark.core("fallback")
 def test_mode_container(lab):
     with Testpmd(*allow(lab.NIC0, lab.NIC1), *COMMON, "--ioasid-mode", "container") as testpmd:
         testpmd.started()
@@ -84,6 +89,7 @@ def test_mode_container(lab):
 
 
 @pytest.mark.one_kernel
+@pytest.mark.packaged_kernel
 def test_mode_native_without_iommufd(lab, no_iommufd):
     with Testpmd(*allow(lab.NIC0), *COMMON, "--ioasid-mode=native", app=NOT_STARTED) as testpmd:
         testpmd.started()

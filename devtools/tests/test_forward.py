@@ -28,7 +28,9 @@ def test_as_installed(lab, all_drivers):
 
 
 @pytest.mark.parametrize("memory", [["-m", "512"], []], ids=["preallocated", "dynamic"])
-@pytest.mark.parametrize("iova", ["va", pytest.param("pa", marks=pytest.mark.one_kernel)])
+@pytest.mark.parametrize("iova", [
+    pytest.param("va", marks=pytest.mark.core("forwarding, VA")),
+    pytest.param("pa", marks=[pytest.mark.core("forwarding, PA"), pytest.mark.one_kernel])])
 @pytest.mark.every_dpdk
 def test_two_nics(lab, iova, memory):
     with Testpmd(*allow(lab.NIC0, lab.NIC1), f"--iova-mode={iova}", *memory) as testpmd:

@@ -58,12 +58,16 @@ def test_the_group_is_shared(lab):
 
 
 @pytest.mark.every_dpdk
+@pytest.mark.packaged_kernel
+@pytest.mark.core("group rule")
 def test_disk_unbound(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     output = refused(*allow(lab.GROUP_NIC))
     check_refusal(output, lab, "not named by -a, not bound to vfio-pci")
 
 
+@pytest.mark.packaged_kernel
+@pytest.mark.core("group rule")
 def test_disk_on_vfio_but_not_named(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     pci.bind(lab.GROUP_HD, "vfio-pci")
@@ -72,6 +76,7 @@ def test_disk_on_vfio_but_not_named(lab):
 
 
 @pytest.mark.one_kernel
+@pytest.mark.packaged_kernel
 def test_disk_named_but_not_bound(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     output = refused(*allow(lab.GROUP_NIC, lab.GROUP_HD))
@@ -79,6 +84,8 @@ def test_disk_named_but_not_bound(lab):
 
 
 @pytest.mark.every_dpdk
+@pytest.mark.packaged_kernel
+@pytest.mark.core("group rule")
 def test_both_named(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     pci.bind(lab.GROUP_HD, "vfio-pci")
@@ -98,6 +105,8 @@ def test_both_named_the_flag_changes_nothing(lab):
 
 @pytest.mark.one_kernel
 @pytest.mark.parametrize("driver", [None, "vfio-pci"], ids=["unbound", "vfio-pci"])
+@pytest.mark.packaged_kernel
+@pytest.mark.core("group rule")
 def test_risk_accepted(lab, driver):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     if driver:
@@ -173,6 +182,8 @@ def test_one_warning_a_group(lab):
 
 @pytest.mark.one_kernel
 @pytest.mark.every_dpdk
+@pytest.mark.packaged_kernel
+@pytest.mark.core("group rule")
 def test_no_list_takes_all_that_is_bound(lab):
     """Without -a, binding was the explicit act: the disk on vfio-pci joins, too."""
     pci.bind(lab.GROUP_NIC, "vfio-pci")
@@ -183,6 +194,7 @@ def test_no_list_takes_all_that_is_bound(lab):
 
 @pytest.mark.one_kernel
 @pytest.mark.every_dpdk
+@pytest.mark.packaged_kernel
 def test_no_list_disk_unbound(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     output = accepted([lab.NIC0, lab.NIC1])

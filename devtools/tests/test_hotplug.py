@@ -102,6 +102,7 @@ def test_cycles(lab, no_faults, capsys):
 
 
 @pytest.mark.every_dpdk
+@pytest.mark.core("hotplug")
 def test_attach_and_detach(lab, no_faults, all_come_back):
     """The group rule at run time; a neighbour that goes and comes again."""
     nic, disk = lab.GROUP_NIC, lab.GROUP_HD
@@ -184,6 +185,7 @@ def slot(lab):
 
 
 @pytest.mark.every_dpdk
+@pytest.mark.core("hotplug")
 def test_pulled_out_while_it_forwards(lab, slot):
     """The kernel asks for it, DPDK lets go, and it can come back."""
     bdf = slot()

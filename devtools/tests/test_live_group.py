@@ -3,57 +3,21 @@
 
 import os
 import re
-import subprocess
 import time
 
 import pytest
 
 import pci
-import plugin
+from conftest import forget_faults
+from rule_client import Client
 from test_hotplug import all_come_back, has_joined, remove, rescan  # noqa: F401 (a fixture)
 from test_isolation import PATTERN, reach
 from testpmd import AT_RISK, COMMON, NOT_STARTED, Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_leftovers")
 
-CLIENT = os.path.join(os.path.dirname(plugin.PLUGIN), "../../../app/test/rule_client")
 # EAL probes none of the devices by itself: the application names them when it sets them up.
 NO_PROBE = allow("0000:00:00.0")
-
-
-class Client:
-    """rule_client: reads what it says, and lets it go on by a line."""
-
-    def __init__(self, *args, eal=(), wrapper=()):
-        self.output = ""
-        self.process = subprocess.Popen(
-            [*wrapper, CLIENT, "-l", "0-1", "--iova-mode=va", "-m", "64", *eal, "--", *args],
-            env=plugin.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        print(self.output)
-        self.process.kill()
-        self.process.communicate()
-
-    def wait_for(self, line):
-        for text in self.process.stdout:
-            self.output += text
-            if text.strip() == line:
-                return
-        raise AssertionError(f"rule_client ends before it says {line!r}")
-
-    def go_on(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-    def end(self):
-        rest, _ = self.process.communicate(timeout=120)
-        self.output += rest
-        assert self.process.returncode == 0, self.output
 
 
 def is_bus_master(bdf):
@@ -89,9 +53,7 @@ def test_container_given_up_under_a_live_device(lab, faults):
         assert reach(client.process.pid, edu) != PATTERN
         client.go_on()
         client.wait_for("given up")
-        # The kernel tells of ten faults in five seconds, and there were some before.
-        time.sleep(6)
-        subprocess.run(["dmesg", "--clear"], check=True)
+        forget_faults()
         assert reach(client.process.pid, edu) != PATTERN
         assert faults()
         client.go_on()

@@ -11,7 +11,9 @@ import pytest
 
 from testpmd import Testpmd, allow
 
-pytestmark = [pytest.mark.usefixtures("no_faults", "no_leftovers"), pytest.mark.one_kernel]
+# dpkg lets ldconfig look at libraries, which forgets those that are out of sight: all drivers are there.
+pytestmark = [pytest.mark.usefixtures("all_drivers", "no_faults", "no_leftovers"),
+              pytest.mark.one_kernel]
 
 PACKAGES = os.environ.get("DPDK_IOASID_PACKAGES")
 NAMES = ("dpdk-ioasid", "dpdk-ioasid-doc", "libdpdk-ioasid-dev")

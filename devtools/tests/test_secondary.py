@@ -150,6 +150,7 @@ def comes_back_and_survives(lab, testpmd):
         assert "was a secondary" not in again.quit()
 
 
+@pytest.mark.core("secondary")
 def test_second_testpmd(lab):
     """It receives and sends by itself, leaves, crashes, comes back, outlives the primary."""
     with primary(lab) as testpmd:

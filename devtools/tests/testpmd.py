@@ -12,8 +12,9 @@ import time
 import plugin
 
 PROMPT = "testpmd> "
-# Printed by another thread: in the middle of a prompt, too.
-EVENT = re.compile(r"\nPort \d+: [^\n]* event\n")
+# What another thread prints meanwhile, in two writes. A prompt is written letter by letter: either
+# write can lie between any two of them.
+EVENTS = r"(?:\n|Port \d+: [^\n]* event\n)*"
 # Generous: the processor is emulated. Nothing waits this long unless it is broken.
 START_TIMEOUT, COMMAND_TIMEOUT, FORWARD_TIMEOUT = 180, 120, 300
 
@@ -82,7 +83,8 @@ class Testpmd:
 
     def wait_for(self, text, timeout=COMMAND_TIMEOUT, at=0):
         deadline = time.monotonic() + timeout
-        while text not in self.output[at:] and text not in EVENT.sub("", self.output[at:]):
+        pattern = re.compile(EVENTS.join(map(re.escape, text)))
+        while not pattern.search(self.output, at):
             if not self.read(deadline):
                 status = self.process.poll()
                 raise AssertionError(

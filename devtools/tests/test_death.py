@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""kill -9 at any moment: whatever it interrupts, the kernel takes everything back, and the next
+start works at once."""
+
+import glob
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+import plugin
+from conftest import kernel_log
+from test_secondary import both, no_dead_sockets  # noqa: F401 (a fixture)
+from testpmd import NOT_STARTED, Testpmd, allow
+
+pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
+
+# Moments differ from run to run; DPDK_IOASID_TEST_KILLS=200 is for the patient.
+KILLS = int(os.environ.get("DPDK_IOASID_TEST_KILLS", "5"))
+ASKED = "DPDK_IOASID_TEST_KILLS" in os.environ
+WRONG = re.compile(r"WARNING:|BUG:|Oops|refcount|UBSAN|call trace", re.I)
+TABLES = "/sys/kernel/debug/iommu/intel/*/*/domain_translation_struct"
+
+
+def pages_pinned():
+    with open("/proc/vmstat", encoding="ascii") as file:
+        pages = dict(re.findall(r"^nr_foll_pin_(\w+) (\d+)", file.read(), re.MULTILINE))
+    return int(pages["acquired"]) - int(pages["released"])
+
+
+def page_tables():
+    """Of each device and PASID, how many entries its domain has: VT-d's, where debugfs tells."""
+    count = {}
+    for path in glob.glob(TABLES):
+        with open(path, encoding="ascii", errors="replace") as file:
+            count[path] = len(file.readlines())
+    return count
+
+
+def held():
+    """By anybody: what a process that has died may not leave."""
+    return {"pinned": pages_pinned(), "tables": page_tables()}
+
+
+def session(lab):
+    """A program from start to exit, its commands typed ahead."""
+    testpmd = Testpmd(*both(lab), "--iova-mode=va", "-m", "64")
+    testpmd.process.stdin.write(b"start tx_first\nshow port stats all\nstop\nquit\n")
+    testpmd.process.stdin.flush()
+    return testpmd
+
+
+def reached(output):
+    """How far it had come, by the last of these that it has printed."""
+    steps = {"IOASID: ": "the first device", "testpmd> ": "the prompt", "Bye...": "the exit"}
+    return next((step for text, step in reversed(steps.items()) if text in output), "nothing")
+
+
+def kill_after(testpmd, seconds):
+    """It may end by itself before."""
+    deadline = time.monotonic() + seconds
+    while testpmd.read(deadline):
+        pass
+    testpmd.process.send_signal(signal.SIGKILL)
+    testpmd.wait_end()
+    return reached(testpmd.output)
+
+
+def lasts(program):
+    """How many seconds it takes by itself."""
+    begin = time.monotonic()
+    with program() as testpmd:
+        assert testpmd.wait_end() == 0, testpmd.output
+    return time.monotonic() - begin
+
+
+def starts_at_once(lab):
+    with Testpmd(*both(lab), "--iova-mode=va", "-m", "64", app=NOT_STARTED) as testpmd:
+        testpmd.started()
+        assert testpmd.ports() == [lab.NIC0, lab.NIC1]
+        testpmd.quit()
+
+
+def tell(capsys, what, after):
+    with capsys.disabled():
+        print(f"\n  {what} killed after " +
+              ", ".join(f"{step}: {after.count(step)}" for step in sorted(set(after))))
+
+
+def test_primary(lab, capsys):
+    whole = lasts(lambda: session(lab))
+    before, after = held(), []
+    moments = random.Random(1)
+    for _ in range(KILLS):
+        with session(lab) as testpmd:
+            after.append(kill_after(testpmd, moments.uniform(0, whole)))
+        assert held() == before, after[-1]
+        starts_at_once(lab)
+        assert held() == before, after[-1]
+    tell(capsys, "primary", after)
+    assert not WRONG.findall(kernel_log())
+
+
+def secondary(lab):
+    return subprocess.Popen(["dpdk-proc-info", *both(lab), "--", "-p", "0x3", "--stats"],
+                            env=plugin.environment(), stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.one_kernel
+@pytest.mark.skipif(not ASKED, reason="a secondary that is killed may have a lock of EAL's in shared "
+                    "memory, for which all others then wait: a matter of chance, so only with "
+                    "DPDK_IOASID_TEST_KILLS")
+@pytest.mark.usefixtures("no_dead_sockets")
+def test_secondary(lab, capsys):
+    """The primary forwards on, and the next secondary works."""
+    with Testpmd(*both(lab), "--iova-mode=va", "-m", "64") as primary:
+        primary.started()
+        primary.command("start tx_first")
+        begin = time.monotonic()
+        assert secondary(lab).wait(120) == 0
+        whole = time.monotonic() - begin
+        before, after, moments = held(), [], random.Random(2)
+        for _ in range(KILLS):
+            with secondary(lab) as victim:
+                time.sleep(moments.uniform(0, whole))
+                victim.kill()
+                after.append("its end" if victim.wait() == 0 else "some steps")
+            assert held() == before
+            primary.forwarded(100)
+            assert secondary(lab).wait(120) == 0
+        tell(capsys, "secondary", after)
+        primary.quit()
+    assert not WRONG.findall(kernel_log())
