@@ -3,10 +3,11 @@
 
     devtools/test [--only PART[,PART…]] [--kernel lts|latest]
 
-Parts, in this order: setup build unit checks package versions lab demo dts. Ends with `N passed,
-N failed, N skipped`. versions is the quick part of devtools/test-versions for one of them, demo is
-devtools/demo. dts, some of DPDK's own test suite, is skipped unless DPDK_IOASID_DTS_TREE names a
-checkout of DPDK that has it (25.11 or later): see devtools/dts.
+Parts, in this order: setup build unit fuzz checks package versions lab matrix demo dts. Ends with
+`N passed, N failed, N skipped`. versions is the quick part of devtools/test-versions for one of
+them, matrix the quick part of devtools/matrix, demo is devtools/demo. dts, some of DPDK's own test
+suite, is skipped unless DPDK_IOASID_DTS_TREE names a checkout of DPDK that has it (25.11 or later):
+see devtools/dts.
 """
 
 import argparse
@@ -23,6 +24,11 @@ import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.dont_write_bytecode = True  # nothing of ours lands in the checkout
+sys.path.insert(0, os.path.join(TOP, "devtools"))
+
+from labvm import unpack  # noqa: E402 (not beside us, and bytecode must be off before)
+
 PLUGIN = "drivers/iommu/ioasid/librte_iommu_ioasid.so"
 ARCHIVE = "drivers/iommu/ioasid/librte_iommu_ioasid.a"
 # The lab finds the plugin at the same path in the guest: it must lie in the checkout.
@@ -34,7 +40,11 @@ BUILDS = {
                        ["-Ddocs=disabled"]),
     "build/test-asan": ({"CC": "clang"}, ["-Db_sanitize=address,undefined", "-Db_lundef=false",
                                           "-Ddocs=disabled"]),
+    "build/test-tsan": ({"CC": "gcc"}, ["-Db_sanitize=thread", "-Db_lundef=false",
+                                        "-Dguard=disabled", "-Ddocs=disabled"]),
 }
+# A race is looked for where there are threads.
+SUITES = {"build/test-tsan": "threads"}
 # Without sanitizers, as they are installed.
 PLAIN = ("build/test-gcc", "build/test-lto")
 BOOT_TIMEOUT = 2400
@@ -59,7 +69,17 @@ SWITCH = ["--qemu-arg=" + arg for arg in (
     "-netdev", "hubport,id=cable-switch,hubid=10",
     "-device", "igb,id=switchnic,bus=switch-down,netdev=cable-switch,romfile=,"
                "mac=02:00:00:00:00:50")]
-NOT_OTHERS = [TESTS, *(f"--ignore={TESTS}/{name}" for name in ("narrow", "noiommu", "virtio"))]
+NOT_OTHERS = [TESTS, *(f"--ignore={TESTS}/{name}"
+                       for name in ("guard", "narrow", "noiommu", "packaged", "programs", "virtio"))]
+# Programs as Debian packages them, unpacked only: installed, they would start here, too.
+PROGRAMS = {
+    "LAB_OVS": ("openvswitch", ("openvswitch-common", "openvswitch-switch",
+                                "openvswitch-switch-dpdk")),
+    "LAB_SURICATA": ("suricata", (
+        "suricata/bookworm-backports", "libhtp2/bookworm-backports", "libevent-pthreads-2.1-7",
+        "libhyperscan5", "libluajit-5.1-2", "libmaxminddb0", "libnet1", "libnetfilter-log1",
+        "libnetfilter-queue1", "libnfnetlink0")),
+}
 # A librte_eal whose calls of itself nobody can stand in the place of, as Ubuntu links it.
 DIRECT = "build/eal-direct"
 # name: (pytest's arguments, the lab's options, the environment). All but the halves are for what
@@ -67,18 +87,34 @@ DIRECT = "build/eal-direct"
 MACHINES = {
     "first half": (["--part=0/2", *NOT_OTHERS], E1000E + SWITCH, {}),
     "second half": (["--part=1/2", *NOT_OTHERS], E1000E + SWITCH, {}),
-    "narrow": ([f"{TESTS}/narrow"],
-               ["--qemu-arg=-global", "--qemu-arg=intel-iommu.aw-bits=39",
-                "--mem=6G", "--append=hugepagesz=1G hugepages=2", "--hugepages=128"], {}),
+    "narrow": ([f"{TESTS}/narrow", f"{TESTS}/guard/test_without.py::test_kernel_without_types"],
+               ["--iommu=intel-39", "--mem=6G", "--append=hugepagesz=1G hugepages=2",
+                "--hugepages=128"], {}),
     "noiommu": ([f"{TESTS}/noiommu"], ["--append=intel_iommu=off"], {}),
     "virtio": ([f"{TESTS}/virtio"],
                ["--iommu=virtio", "--append=iommufd.allow_unsafe_interrupts=1"], {}),
     "direct calls": (["-m", "every_dpdk", *NOT_OTHERS], [],
                      {"LD_LIBRARY_PATH": os.path.join(TOP, DIRECT)}),
+    "packaged": (["-m", "packaged_kernel", *NOT_OTHERS, f"{TESTS}/packaged"], [], {}),
+    "guard": ([f"{TESTS}/guard"], [], {}),
+    "guard by groups": ([f"{TESTS}/guard"], [], {}),
+    # `bpf` is no security module in force here.
+    "guard by fmod_ret": (["-k", "others_of or 32_bits or report_only", f"{TESTS}/guard"],
+                          ["--append=lsm=landlock"], {}),
+    "programs": ([f"{TESTS}/programs"], [], {}),
+    # A guard that only reports changes nothing for the plugin.
+    "under guard": ([f"{TESTS}/test_group.py"], [], {"LAB_GUARD": "--report-only"}),
 }
+# Those with a kernel of their own run once, and not with each kernel that is tested: the kernel, and
+# beside which of those.
+OWN_KERNELS = {"programs": ("latest", 1), "packaged": ("debian-6.12", 0), "guard": ("latest", 1),
+               "guard by groups": ("debian-6.12", 0), "guard by fmod_ret": ("debian-6.1", 1),
+               "under guard": ("latest", 1)}
 # Those of one line run after each other. Two lines for each kernel, since a machine waits for its
 # devices a third of the time.
-LINES = (("first half", "narrow", "direct calls"), ("second half", "noiommu", "virtio"))
+LINES = (("first half", "narrow", "direct calls", "guard by fmod_ret", "under guard",
+          "programs"),
+         ("second half", "noiommu", "virtio", "packaged", "guard", "guard by groups"))
 # One process, five lcores, a secondary process; all of DTS takes an hour.
 DTS_SUITES = ["hello_world", "l2fwd", "packet_capture"]
 
@@ -160,13 +196,13 @@ def build_in(count, directory, options=(), env=None, inside=()):
 
 def unit(count, _):
     for directory in BUILDS:
-        unit_in(count, directory)
+        unit_in(count, directory, SUITES.get(directory, "unit"))
 
 
-def unit_in(count, directory, inside=()):
+def unit_in(count, directory, suite="unit", inside=()):
     say(f"unit tests in {directory}")
     status, output = run(*inside, "meson", "test", "-C", directory, "--no-rebuild",
-                         "--print-errorlogs")
+                         "--print-errorlogs", "--suite", suite)
     before = count.passed
     read_unit_log(count, directory)
     if status != 0:
@@ -194,6 +230,11 @@ def read_unit_log(count, directory):
                 count.skip(f"{reason} in {directory}")
 
 
+def fuzz(count, _):
+    """Briefly; what the corpora come to is a unit test, too."""
+    step(count, "fuzzing", "devtools/fuzz", "--seconds", "5", "--jobs", "2")
+
+
 def sources():
     return [os.path.join(directory, name) for top in ("lib", "drivers", "app")
             for directory, _, names in os.walk(os.path.join(TOP, top))
@@ -201,17 +242,18 @@ def sources():
 
 
 def checks(count, _):
-    # clang's analyzer is not used: it takes LIST_REMOVE of the first element for a no-op and
-    # then reports a use after free (clang 14).
     plugin = os.path.join("build/test-gcc", PLUGIN)
     steps = [
         ("cppcheck", *cppcheck()),
+        ("clang-tidy", "run-clang-tidy", "-quiet", "-p", "build/test-asan", "-j", "2",
+         f"^{re.escape(TOP)}/(lib|drivers|app/dpdk-ioasid)/"),
         ("guides, html", *guides("html")),
         ("guides, man", *guides("man")),
         ("exported symbols", "devtools/checks/exports", plugin),
         *(("installation", "devtools/checks/install", build) for build in PLAIN),
         *(("static library", "devtools/checks/archive", os.path.join(build, ARCHIVE))
           for build in PLAIN),
+        ("a path with a blank", "devtools/checks/blank", "build/test-gcc"),
         ("wrong programs", "devtools/checks/fail-closed", "build/test-gcc"),
         ("format", "clang-format", "--dry-run", "--Werror", *sources()),
         ("counting DTS's results", "devtools/dtslab/selftest"),
@@ -230,7 +272,9 @@ def cppcheck():
             f"--include=/usr/include/{multiarch.strip()}/dpdk/rte_config.h",
             "-Ilib/ioasid", "-Idrivers/iommu/ioasid", "-Iapp/dpdk-ioasid",
             "-Ibuild/test-gcc/drivers/iommu/ioasid", "-Ibuild/test-gcc/app/dpdk-ioasid",
-            '-DLIBDIR="lib"', '-DVERSION="0"', "-UPCI_NONRET", "-I/usr/include",
+            # clang has its say on what the kernel runs, when it is built.
+            "-iapp/dpdk-ioasid/guard/rule.bpf.c",
+            '-DLIBDIR="lib"', '-DSYSCONFDIR="etc"', '-DVERSION="0"', "-UPCI_NONRET", "-I/usr/include",
             f"-I/usr/include/{multiarch.strip()}", *dpdk.split(), "lib", "drivers",
             "app/dpdk-ioasid"]
 
@@ -306,9 +350,14 @@ def lab_on(count, kernels, part, line):
     inside = ["taskset", "-c", ",".join(map(str, cores[part::len(kernels)] or cores))]
     for name in line:
         tests, options, env = MACHINES[name]
-        lab_tests(count, f"lab, {kernels[part]}, {name}", "build/test-gcc",
-                  [f"--one-kernel-part={part}/{len(kernels)}", *tests],
-                  ["--kernel", kernels[part], *options], inside, env)
+        kernel, share = kernels[part], f"{part}/{len(kernels)}"
+        if name in OWN_KERNELS:
+            (kernel, beside), share = OWN_KERNELS[name], "0/1"
+            if beside % len(kernels) != part:
+                continue
+        lab_tests(count, f"lab, {kernel}, {name}", "build/test-gcc",
+                  [f"--one-kernel-part={share}", *tests], ["--kernel", kernel, *options],
+                  inside, env)
 
 
 def lab_tests(count, what, directory, tests, options, inside=(), env=None):
@@ -321,7 +370,9 @@ def lab_tests(count, what, directory, tests, options, inside=(), env=None):
                "--color=no", "--durations=5", *tests]
     plugin = os.path.join(TOP, directory, PLUGIN)
     ours = {**os.environ, "DPDK_IOASID_PLUGIN": plugin,
-            "DPDK_IOASID_PACKAGES": PACKAGES[0].name if PACKAGES else ""}
+            "DPDK_IOASID_PACKAGES": PACKAGES[0].name if PACKAGES else "",
+            **({name: unpack.program(*packages) for name, packages in PROGRAMS.items()}
+               if f"{TESTS}/programs" in tests else {})}
     with subprocess.Popen(command, cwd=TOP, env=ours,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                           errors="replace") as process:
@@ -356,9 +407,16 @@ def one_core():
     return ["taskset", "-c", str(min(os.sched_getaffinity(0)))]
 
 
-def demo(count, kernels):
+def quick_matrix(count, _):
+    step(count, "matrix, quick", "devtools/matrix", "--quick")
+
+
+def demo(count, _):
+    # Its kernel on all processors, its machine on one.
+    if not kernel_is_there(count, "demo"):
+        return
     say("demo")
-    result = subprocess.run([*one_core(), "devtools/demo", "--kernel", kernels[0]],
+    result = subprocess.run([*one_core(), "devtools/demo"],
                             cwd=TOP, check=False, stdin=subprocess.DEVNULL, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
     if result.returncode == 0:
@@ -400,8 +458,9 @@ def read_dts(count, status, path):
         count.fail(f"dts: ended with {status}")
 
 
-PARTS = {"setup": setup, "build": build, "unit": unit, "checks": checks, "package": package,
-         "versions": versions, "lab": lab, "demo": demo, "dts": dts}
+PARTS = {"setup": setup, "build": build, "unit": unit, "fuzz": fuzz, "checks": checks,
+         "package": package, "versions": versions, "lab": lab, "matrix": quick_matrix,
+         "demo": demo, "dts": dts}
 
 
 def main():

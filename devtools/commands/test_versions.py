@@ -21,9 +21,7 @@ import time
 sys.dont_write_bytecode = True  # nothing of ours lands in the checkout
 
 import test  # noqa: E402 (bytecode must be off before)
-
-sys.path.insert(0, os.path.join(test.TOP, "devtools"))
-from labvm import common, roots  # noqa: E402 (not beside us)
+from labvm import common, roots  # noqa: E402 (test tells where it is)
 
 
 def test_dpdk(count, what, directory, kernel, inside=(), env=None, lab=()):

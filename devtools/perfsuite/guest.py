@@ -30,7 +30,9 @@ FORWARD_SECONDS = 0.5
 FORWARD_TURNS = 4
 # Seconds are long when instructions are counted, and exact.
 FORWARD_INSTRUCTIONS = {"seconds": 0.1, "turns": 1}
-DEVICES = (1, 2, 4, 8)
+DEVICES = (1, 2, 4, 8, 16)
+VFS = 4  # of each NIC that the kernel keeps for them
+AREAS_SIZE = 4096  # MiB
 # EAL keeps each page's file open: 12 GiB are 6144.
 OPEN_FILES = 65536
 
@@ -59,13 +61,14 @@ def in_turn(repeat, *cases):
                 yield (*case, who)
 
 
-def client(build, who, eal, args=()):
+def client(build, who, eal, args=(), bdfs=()):
     """Run perf_client: [(phase, {ms, maps, map_ms, unmaps, unmap_ms})], with its exit."""
     program = os.path.join(build, "app/test/perf_client")
     env = dict(os.environ)
     if who == "plugin":
         env["LD_PRELOAD"] = env["DPDK_IOASID_PLUGIN"]
-    result = subprocess.run([program, "-l", "0", "-a", os.environ["LAB_NIC0"], "--iova-mode=va",
+    bdfs = bdfs or [os.environ["LAB_NIC0"]]
+    result = subprocess.run([program, "-l", "0", *allow(*bdfs), "--iova-mode=va",
                              "--no-telemetry", *eal, "--", *args], env=env, text=True,
                             capture_output=True, check=False)
     ended = time.monotonic() * 1000
@@ -78,6 +81,8 @@ def client(build, who, eal, args=()):
         ms, maps, map_ms, unmaps, unmap_ms = map(float, numbers)
         phases.append((name, {"ms": ms, "maps": int(maps), "map_ms": map_ms,
                               "unmaps": int(unmaps), "unmap_ms": unmap_ms}))
+    [times] = re.findall(r"^perf devices ([\d.]+) ([\d.]+) ([\d.]+)$", result.stdout, re.M)
+    phases.append(("devices", dict(zip(("open_ms", "reset_ms", "close_ms"), map(float, times)))))
     [end] = re.findall(r"^perf end ([\d.]+)$", result.stdout, re.M)
     phases.append(("exit", {"ms": ended - float(end)}))
     return phases
@@ -131,8 +136,44 @@ def igbs():
     return nics
 
 
+def sixteen():
+    """Eight NICs, and virtual functions of the others, which the kernel keeps."""
+    nics = pci.find("8086", "10c9")
+    for bdf in nics[8:]:
+        pci.bind(bdf, "igb")
+        pci.write(pci.path(bdf, "sriov_numvfs"), str(VFS))
+    devices = nics[:8] + pci.find("8086", "10ca")
+    for bdf in devices:
+        pci.bind(bdf, "vfio-pci")
+    return devices
+
+
+def devices(build, repeat):
+    """How long they are opened, reset and closed, with EAL's start and end around that."""
+    bdfs = sixteen()
+    for count, who in in_turn(repeat, DEVICES):
+        phases = dict(client(build, who, ["-m", "128"], bdfs=bdfs[:count]))
+        # What is mapped when the process ends is closed then.
+        close_ms = phases["devices"]["close_ms"] + phases["exit"]["ms"]
+        yield {"who": who, "devices": count, **phases["devices"], "close_ms": close_ms,
+               "init_ms": phases["init"]["ms"],
+               "exit_ms": phases["cleanup"]["ms"] + phases["exit"]["ms"]}
+
+
+def areas(build, repeat):
+    """Maps of one area's size each, and unmaps, by one thread or two, freely or on one processor."""
+    result = subprocess.run([os.path.join(build, "app/test/area_client"), os.environ["LAB_NIC0"],
+                             str(AREAS_SIZE), str(repeat)], stdout=subprocess.PIPE, text=True,
+                            check=True)
+    for way, area, threads, bound, map_ms, unmap_ms in re.findall(
+            r"^perf (\w+) (\d+) (\d) (\d) ([\d.]+) ([\d.]+)$", result.stdout, re.M):
+        yield {"way": way, "area": int(area),
+               "who": f"{threads} threads" + " on one processor" * int(bound),
+               "map_ms": float(map_ms), "unmap_ms": float(unmap_ms)}
+
+
 def start(_, repeat):
-    nics = igbs()
+    nics = sixteen()
     for count, who in in_turn(repeat, DEVICES):
         begin = time.monotonic()
         with testpmd(who, nics[:count], "-m", "512", app=["--disable-device-start"]) as pmd:
@@ -195,5 +236,32 @@ def received(pmd):
     return sum(pmd.stats(port)["RX-packets"] for port in (0, 1))
 
 
-PARTS = {"ways": ways, "setup": setup, "curve": curve, "churn": churn, "start": start,
-         "first": first, "forward": forward}
+@contextlib.contextmanager
+def guarded(build, on):
+    """With a guard in the kernel, or without."""
+    command = [os.path.join(build, "app/dpdk-ioasid/dpdk-ioasid"), "guard"]
+    if on:
+        subprocess.run([*command, "start"], check=True, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        subprocess.run([*command, "stop"], check=True, stdout=subprocess.DEVNULL)
+
+
+def guard(build, repeat):
+    """What it costs: calls that it lets through, and a start with a map for each of 2,048 pages."""
+    for number in range(repeat):
+        for on in (False, True) if number % 2 == 0 else (True, False):
+            with guarded(build, on):
+                result = subprocess.run([os.path.join(build, "app/test/ioctl_client")], text=True,
+                                        stdout=subprocess.PIPE, check=True)
+                for call, ns in re.findall(r"^perf (\w+) ([\d.]+)$", result.stdout, re.M):
+                    yield {"guard": on, "what": f"{call}, ns", "value": float(ns)}
+                phases = dict(client(build, "plugin", ["-m", str(SETUP_SIZE)]))
+                for name in ("map_ms", "ms"):
+                    yield {"guard": on, "what": f"start with {SETUP_SIZE} MiB, {name}",
+                           "value": phases["init"][name]}
+
+
+PARTS = {"guard": guard, "ways": ways, "areas": areas, "setup": setup, "curve": curve,
+         "churn": churn, "devices": devices, "start": start, "first": first, "forward": forward}

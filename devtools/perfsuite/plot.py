@@ -10,7 +10,10 @@ PLOTS = (
     # name, part, y, its name, x, its name
     ("setup", "curve", "map_ms", "DMA set-up, ms", "mib", "memory, MiB"),
     ("calls", "curve", "maps", "map calls at start", "mib", "memory, MiB"),
+    ("opened", "devices", "open_ms", "opening of the devices, ms", "devices", "devices"),
+    ("closed", "devices", "close_ms", "closing of the devices, ms", "devices", "devices"),
     ("start", "start", "start_ms", "start of dpdk-testpmd, ms", "devices", "devices"),
+    ("exit", "start", "quit_ms", "exit of dpdk-testpmd, ms", "devices", "devices"),
     ("forward", "forward", "mpps", "forwarded by one core, Mpps", "frame", "frame, bytes"),
 )
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Medians, their spread, and the median of stock divided by plugin, as text."""
 
+import functools
 import statistics
 
 # part: (what tells the cases apart, what is measured and whether more is better)
@@ -8,6 +9,8 @@ COLUMNS = {
     "setup": (("layout", "mib"), {"map_ms": False, "init_ms": False, "exit_ms": False}),
     "curve": (("layout", "mib"), {"map_ms": False, "init_ms": False, "exit_ms": False}),
     "churn": (("layout",), {"alloc_ms": False, "map_ms": False, "free_ms": False}),
+    "devices": (("devices",), {"open_ms": False, "reset_ms": False, "close_ms": False,
+                               "init_ms": False, "exit_ms": False}),
     "start": (("devices",), {"start_ms": False, "quit_ms": False}),
     "first": (("devices",), {"first_packet_ms": False}),
     "forward": (("frame",), {"mpps": True}),
@@ -40,8 +43,45 @@ def ratio(who, name, more_is_better=False):
 
 def text(part, result):
     lines = [f"{part}, Linux {result['kernel']}: median (min to max)"]
-    lines += ways(result) if part == "ways" else compared(part, result)
+    own = {"ways": ways, "guard": guard, "areas": areas}
+    lines += own.get(part, functools.partial(compared, part))(result)
     return lines
+
+
+def guard(result):
+    """Neighbours are compared, as elsewhere."""
+    found = {}
+    for row in result["rows"]:
+        found.setdefault(row["what"], {True: [], False: []})[row["guard"]].append(row["value"])
+    for what, values in found.items():
+        change = statistics.median(on / off for off, on in zip(values[False], values[True]))
+        yield f"  {what:28} without {spread(values[False])}  with {spread(values[True])}  " \
+              f"with ÷ without {change:.3f}"
+
+
+def by_area(result):
+    """{(way, area): {who: {"map_ms": [values], "unmap_ms": [values]}}}"""
+    found = {}
+    for row in result["rows"]:
+        times = found.setdefault((row["way"], row["area"]), {}).setdefault(
+            row["who"], {"map_ms": [], "unmap_ms": []})
+        for name, values in times.items():
+            values.append(row[name])
+    return found
+
+
+def gain(times, name, who="2 threads"):
+    """How many times faster others are than one thread: the median of the ratios of neighbours."""
+    return statistics.median(one / other for one, other in
+                             zip(times["1 threads"][name], times[who][name]))
+
+
+def areas(result):
+    for (way, area), times in by_area(result).items():
+        yield f"  by {way}, {area} MiB"
+        for who, values in times.items():
+            yield f"    {who:26} " + "  ".join(
+                f"{name} {spread(values[name])} x{gain(times, name, who):.2f}" for name in values)
 
 
 def compared(part, result):
