@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -25,11 +26,14 @@ NIC = "0000:05:00.0"
 
 
 @pytest.fixture
-def root(tmp_path):
-    """A good machine with a root port and nothing else."""
-    fake = FakeRoot(tmp_path)
-    fake.device("0000:00:1c.0", group=1, ids=(0x8086, 0xa110), acs=0x1d, **BRIDGE)
-    return fake
+def root():
+    """A good machine with a root port and nothing else, in a directory that any user may read:
+    what pytest gives is root's alone again whenever another pytest starts."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        fake = FakeRoot(directory)
+        fake.device("0000:00:1c.0", group=1, ids=(0x8086, 0xa110), acs=0x1d, **BRIDGE)
+        yield fake
 
 
 def nic(root, bdf=NIC, *, group=5, name=None, **more):
@@ -605,7 +609,6 @@ def test_node_access(root, mode, mapped, words, command):
         os.chmod(root.path(path), mode)
         if not mapped:
             os.chown(root.path(path), 65534, 65534)
-    shared(root)
     result = subprocess.run([COMMAND, "check", "--json", NIC], user=1000, group=1000, check=False,
                             extra_groups=[], env={**os.environ, "DPDK_IOASID_ROOT": root.root},
                             stdout=subprocess.PIPE, text=True)
@@ -628,14 +631,6 @@ def test_node_access_of_root(root, mode, words):
     [device] = json.loads(result.stdout)["devices"]
     assert "root (root) may not open /dev/iommu" in notes(device) and words in notes(device)
     assert "or run as root" not in notes(device)
-
-
-def shared(root):
-    """Let other users come to the directory of the machine, and to the command."""
-    path = root.root
-    while path != "/":
-        os.chmod(path, os.stat(path).st_mode | 0o555)
-        path = os.path.dirname(path)
 
 
 # ---- memory
