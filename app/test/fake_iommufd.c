@@ -17,7 +17,7 @@
 static unsigned int n_iommufds, n_ioases, n_areas;
 static uint64_t pinned;
 
-/* The kernel's memory is its own: not of calloc(), which test_nomem.c makes fail. */
+/* The kernel's memory is its own: not of calloc(), which test_faults.c makes fail. */
 static void *
 zalloc(size_t size)
 {

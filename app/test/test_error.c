@@ -269,7 +269,16 @@ errors_with_a_device(void **state)
 static const struct row unknown_rows[] = {
 	{ call_join, FAKE_OPEN, ELOOP, NIC0, "the kernel refused", NULL },
 	{ call_join, KABI_BIND, EIO, NIC0, "the kernel refused", NULL },
-	{ call_alloc, KABI_IOAS_ALLOC, ENOMEM, "/dev/iommu", "the kernel refused", NULL },
+	{ call_alloc, KABI_IOAS_ALLOC, EIO, "/dev/iommu", "the kernel refused", NULL },
+	/* what an errno means of whatever call */
+	{ call_alloc, KABI_IOAS_ALLOC, ENOMEM, "/dev/iommu", "the kernel is out of memory", NULL },
+	{ call_open, FAKE_OPEN, EMFILE, "/dev/iommu", "may not open more files", "ulimit -n" },
+	{ call_join, FAKE_OPEN, EMFILE, NIC0, "may not open more files", "ulimit -n" },
+	{ call_join, FAKE_OPEN, ENFILE, NIC0, "may not open more files", "fs.file-max" },
+	/* what says nothing of whether it is an iommufd */
+	{ call_open, KABI_IOAS_ALLOC, ENOMEM, "/dev/iommu", "the kernel is out of memory", NULL },
+	{ call_open, KABI_IOAS_ALLOC, EPERM, "/dev/iommu", "seccomp", NULL },
+	{ call_open, KABI_IOAS_ALLOC, EACCES, "/dev/iommu", "security module", NULL },
 	{ call_free, KABI_DESTROY, EIO, "IOASID 1", "the kernel refused", NULL },
 	{ call_ranges, KABI_IOVA_RANGES, EIO, "IOASID 1", "the kernel refused", NULL },
 	{ call_allow, KABI_ALLOW_IOVAS, EIO, "IOASID 1", "the kernel refused", NULL },

@@ -116,10 +116,11 @@ bind_ioctl(struct ioasid_device *dev, const uint8_t *token)
 
 /*
  * BIND of a physical function sets the token. Before Linux 6.17 it takes none (EINVAL), and
- * asks none of the virtual functions; but /dev/vfio/GROUP does, so it is set all the same.
+ * asks none of the virtual functions; but /dev/vfio/GROUP does, so it is set all the same,
+ * where the driver has one (else ENOTTY).
  */
 static int
-bind_physical_function(struct ioasid_device *dev, const uint8_t *token)
+bind_physical_function(struct ioasid_device *dev, const uint8_t *token, enum ioasid_call *call)
 {
 	struct kabi_feature_token feature = {
 		.argsz = sizeof(feature),
@@ -133,19 +134,23 @@ bind_physical_function(struct ioasid_device *dev, const uint8_t *token)
 	if (ret < 0)
 		return ret;
 	memcpy(feature.uuid, token, sizeof(feature.uuid));
-	ioasid_sys->ioctl(dev->fd, KABI_FEATURE, &feature);
+	*call = CALL_SET_TOKEN;
+	ret = ioasid_sys->ioctl(dev->fd, KABI_FEATURE, &feature);
+	if (ret < 0 && ret != -ENOTTY)
+		return ret;
 	dev->token_unchecked = true;
 	return 0;
 }
 
 /* The kernel refuses a token where none is needed, so first comes BIND without. */
 static int
-bind_with_token(struct ioasid_device *dev, const uint8_t *token, bool physical)
+bind_with_token(struct ioasid_device *dev, const uint8_t *token, bool physical,
+		enum ioasid_call *call)
 {
 	int ret;
 
 	if (physical)
-		return bind_physical_function(dev, token);
+		return bind_physical_function(dev, token, call);
 	ret = bind_ioctl(dev, NULL);
 	return ret == -EACCES ? bind_ioctl(dev, token) : ret;
 }
@@ -153,6 +158,7 @@ bind_with_token(struct ioasid_device *dev, const uint8_t *token, bool physical)
 static int
 bind_kernel(struct ioasid_device *dev, const uint8_t *token)
 {
+	enum ioasid_call call = CALL_BIND;
 	bool physical = false;
 	char holders[256] = "";
 	int ret = 0;
@@ -161,16 +167,17 @@ bind_kernel(struct ioasid_device *dev, const uint8_t *token)
 		ret = sysfs_is_physical_function(directory(dev), dev->bdf, &physical);
 	if (ret < 0)
 		return ret;
-	ret = token != NULL ? bind_with_token(dev, token, physical) : bind_ioctl(dev, NULL);
+	ret = token != NULL ? bind_with_token(dev, token, physical, &call) : bind_ioctl(dev, NULL);
 	if (ret >= 0)
 		return 0;
-	if (ret == -EPERM || ret == -EBUSY || ret == -EINVAL)
+	if (call == CALL_BIND && (ret == -EPERM || ret == -EBUSY || ret == -EINVAL))
 		holder_describe(dev->group->info, holders, sizeof(holders));
 	/* Not to be taken for a node that may not be opened. */
-	if (ret == -EACCES)
+	if (call == CALL_BIND && ret == -EACCES) {
 		ret = -EKEYREJECTED;
-	return error_call(token != NULL && ret == -EKEYREJECTED ? CALL_TOKEN : CALL_BIND, ret,
-			  dev->bdf, holders);
+		call = token != NULL ? CALL_TOKEN : CALL_BIND;
+	}
+	return error_call(call, ret, dev->bdf, holders);
 }
 
 /* A device that was taken away and came back meanwhile could be in another group. */

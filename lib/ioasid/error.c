@@ -33,7 +33,11 @@ static const struct {
 	{ CALL_OPEN, EPERM,
 	  "may not be opened here: the container's device cgroup forbids it; "
 	  "start the container with --device of this node" },
-	{ CALL_OPEN, ENOTTY, "is not an iommufd: name the node of /dev/iommu" },
+
+	{ CALL_PROBE, ENOTTY, "is not an iommufd: name the node of /dev/iommu" },
+	{ CALL_PROBE, EACCES, "a security module of the kernel forbids its calls" },
+	{ CALL_PROBE, EPERM,
+	  "a filter of system calls (seccomp) or a security module forbids its calls" },
 
 	{ CALL_OPEN_CDEV, ENOENT,
 	  "its device node is missing: udev has not made it, or the container "
@@ -44,7 +48,6 @@ static const struct {
 	{ CALL_OPEN_CDEV, EPERM,
 	  "its device node may not be opened here: the container's device "
 	  "cgroup forbids it; start the container with --device of this node" },
-	{ CALL_OPEN_CDEV, ENODEV, "the device is going away" },
 	{ CALL_OPEN_CDEV, EBUSY, "its device node is in exclusive use" },
 
 	{ CALL_BIND, EBUSY,
@@ -62,7 +65,6 @@ static const struct {
 	  "log" },
 	{ CALL_BIND, EBADF, "the fd given as /dev/ioasid is not an iommufd" },
 	{ CALL_BIND, EBADFD, "the fd given as /dev/ioasid is not an iommufd" },
-	{ CALL_BIND, ENODEV, "the device is going away" },
 	{ CALL_BIND, ENOTTY,
 	  "the kernel's VFIO has no device cdevs: it needs Linux 6.6 and "
 	  "CONFIG_VFIO_DEVICE_CDEV" },
@@ -91,7 +93,6 @@ static const struct {
 	{ CALL_ATTACH, EPERM,
 	  "a security module of the kernel forbids it (`dpdk-ioasid guard` is one)" },
 	{ CALL_ATTACH, EFAULT, "memory that was mapped has gone from the process" },
-	{ CALL_ATTACH, ENODEV, "the device is going away" },
 
 	{ CALL_FREE, ENOENT, "does not exist" },
 	{ CALL_FREE, EBUSY, "still has devices attached: move them or let them leave first" },
@@ -104,7 +105,6 @@ static const struct {
 	  "an attached device reserves addresses in the range, or its IOMMU cannot reach them: "
 	  "choose another range" },
 	{ CALL_ALLOW, EOPNOTSUPP, "the kernel has no support for it" },
-	{ CALL_ALLOW, ENOMEM, "the kernel is out of memory" },
 
 	{ CALL_COMPAT, ENOENT, "does not exist" },
 
@@ -135,11 +135,25 @@ static const struct {
 	{ CALL_UNMAP, ENOENT, "is not mapped, or only as part of a larger map" },
 };
 
+/* Of any call, unless it is above. */
+static const struct {
+	int err;
+	const char *text;
+} general_meanings[] = {
+	{ EMFILE,
+	  "this process may not open more files: raise its limit (ulimit -n, LimitNOFILE=)" },
+	{ ENFILE, "the system may not open more files: raise fs.file-max" },
+	{ ENODEV, "the device is going away" },
+	{ ENOMEM, "the kernel is out of memory" },
+};
+
 static const char *const call_names[] = {
 	[CALL_OPEN] = "open",
+	[CALL_PROBE] = "open",
 	[CALL_OPEN_CDEV] = "open",
 	[CALL_BIND] = "JOIN",
 	[CALL_TOKEN] = "JOIN",
+	[CALL_SET_TOKEN] = "set the VF token",
 	[CALL_ATTACH] = "ATTACH",
 	[CALL_DETACH] = "DETACH",
 	[CALL_FREE] = "free",
@@ -159,7 +173,10 @@ find_meaning(enum ioasid_call call, int err)
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
 		if (meanings[i].call == call && meanings[i].err == err)
 			return meanings[i].text;
-	return NULL;
+	for (size_t i = 0; i < sizeof(general_meanings) / sizeof(general_meanings[0]); i++)
+		if (general_meanings[i].err == err)
+			return general_meanings[i].text;
+	return "the kernel refused";
 }
 
 int
@@ -169,8 +186,6 @@ error_call(enum ioasid_call call, int err, const char *subject, const char *deta
 
 	err = abs(err);
 	text = find_meaning(call, err);
-	if (text == NULL)
-		text = "the kernel refused";
 	if (detail == NULL)
 		detail = "";
 	return error_set(err, "%s: %s failed (%s): %s%s%s%s", subject, call_names[call],

@@ -6,9 +6,11 @@
 /* The kernel's calls, as far as their errno values need an explanation. */
 enum ioasid_call {
 	CALL_OPEN,      /* subject: path */
+	CALL_PROBE,     /* subject: path, or the descriptor */
 	CALL_OPEN_CDEV, /* subject: BDF */
 	CALL_BIND,      /* subject: BDF */
 	CALL_TOKEN,     /* subject: BDF; BIND with a VF token */
+	CALL_SET_TOKEN, /* subject: BDF; of a physical function */
 	CALL_ATTACH,    /* subject: BDF */
 	CALL_DETACH,    /* subject: BDF */
 	CALL_ALLOC,     /* subject: path */

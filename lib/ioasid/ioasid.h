@@ -235,7 +235,7 @@ const char *ioasid_error(void);
  * @param ctx    the new context; ioasid_close() frees it
  * @return 0;
  *   -ENOENT, -ENODEV no such node, or nothing behind it: the kernel has no iommufd;
- *   -EACCES, -EPERM the node may not be opened;
+ *   -EACCES, -EPERM the node may not be opened, or its ioctls are filtered;
  *   -ENOTTY the node is something else;
  *   -ENOMEM.
  */
@@ -570,7 +570,8 @@ int ioasid_kernel_lacks_cdevs(void);
  *   -EBUSY the group is open by /dev/vfio/GROUP, or not on its default domain;
  *   -EPERM interrupts are not isolated, or a kernel driver or another process owns the
  *   group; -EINVAL bound by somebody else, or the platform does not allow it;
- *   -EKEYREJECTED a VF token is needed and missing, or it is another one (kernel: -EACCES)
+ *   -EKEYREJECTED a VF token is needed and missing, or it is another one (kernel: -EACCES);
+ *   kernel errors of VFIO_DEVICE_FEATURE, by which older kernels take the VF token
  */
 int ioasid_join(struct ioasid_ctx *ctx, const char *devices, const char *bdf,
 		struct ioasid_device **dev);

@@ -19,7 +19,8 @@
 
 /*
  * A node that is not an iommufd would only be noticed by BIND. An unsupported flag
- * makes the ioctl fail without side effects: EOPNOTSUPP says that it is there.
+ * makes the ioctl fail without side effects: EOPNOTSUPP says that it is there. Some errors
+ * say nothing of what it is: want of memory, a filter of system calls.
  */
 static int
 check_is_iommufd(int fd)
@@ -27,6 +28,8 @@ check_is_iommufd(int fd)
 	struct kabi_ioas_alloc probe = { .size = sizeof(probe), .flags = UINT32_MAX };
 	int ret = ioasid_sys->ioctl(fd, KABI_IOAS_ALLOC, &probe);
 
+	if (ret == -ENOMEM || ret == -EPERM || ret == -EACCES)
+		return ret;
 	return ret == -EOPNOTSUPP ? 0 : -ENOTTY;
 }
 
@@ -46,11 +49,12 @@ open_node(const char *path, int *fd)
 
 	*fd = ioasid_sys->open(path, O_RDWR);
 	if (*fd < 0)
-		return *fd;
+		return error_call(CALL_OPEN, *fd, path, NULL);
 	ret = check_is_iommufd(*fd);
-	if (ret < 0)
-		ioasid_sys->close(*fd);
-	return ret;
+	if (ret == 0)
+		return 0;
+	ioasid_sys->close(*fd);
+	return error_call(CALL_PROBE, ret, path, NULL);
 }
 
 static int
@@ -112,7 +116,7 @@ ioasid_open(const char *path, const struct ioasid_policy *policy, struct ioasid_
 		ret = open_node(node, &fd);
 	}
 	if (ret < 0)
-		return error_call(CALL_OPEN, ret, node, NULL);
+		return ret;
 	ctx = ctx_new(fd, node, policy);
 	if (ctx == NULL) {
 		ioasid_sys->close(fd);
@@ -132,8 +136,13 @@ check_given(int fd)
 
 	if (ret < 0)
 		return ret;
-	if (ioasid_sys->rdev(fd, &rdev) == 0 && check_is_iommufd(fd) == 0)
+	ret = ioasid_sys->rdev(fd, &rdev) == 0 ? check_is_iommufd(fd) : -ENOTTY;
+	if (ret == 0)
 		return 0;
+	if (ret != -ENOTTY) {
+		snprintf(name, sizeof(name), "fd %d, given as /dev/ioasid", fd);
+		return error_call(CALL_PROBE, ret, name, NULL);
+	}
 	return error_set(ENOTTY,
 			 "fd %d, given as /dev/ioasid, is %s and not an iommufd: whoever starts "
 			 "this program must hand over an open /dev/iommu",

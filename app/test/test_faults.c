@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Every allocation of the library fails in turn: ENOMEM is told, nothing is lost and
- * nothing is left. The linker puts the functions below before those of the C library
- * (--wrap), which covers what the library calls itself.
+ * Every allocation of the library fails in turn, and every call of the kernel with every errno
+ * that the kernel has for it: that is told, nothing is lost and nothing is left, and the same
+ * then succeeds. The linker puts the functions below before those of the C library (--wrap),
+ * which covers what the library calls itself.
  */
 
+#include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#include <linux/vfio.h>
 
 #include "error.h"
 #include "sys.h"
@@ -70,7 +75,7 @@ static unsigned int survived;
  * gives how many it needed. What failed can be done at once. undo() ends the success.
  */
 static unsigned int
-fail_each(int (*call)(void), void (*undo)(void))
+fail_each_allocation(int (*call)(void), void (*undo)(void))
 {
 	survived = 0;
 	for (unsigned int n = 1;; n++) {
@@ -102,6 +107,166 @@ fail_each(int (*call)(void), void (*undo)(void))
 		}
 		undo();
 	}
+}
+
+/* What the kernel can say (shared facts: Linux 6.12 and 7.3), and what files can. */
+struct kind {
+	const char *name;
+	unsigned long request;
+	int errnos[10];
+};
+
+static const struct kind kinds[] = {
+	{ "open",
+	  FAKE_OPEN,
+	  { ENOENT, EACCES, EPERM, ENODEV, ENXIO, EBUSY, EMFILE, ENFILE, ENOMEM } },
+	{ "fstat", FAKE_RDEV, { EBADF, EOVERFLOW } },
+	{ "fcntl", FAKE_ADOPT, { EBADF, EACCES } },
+	{ "IOAS_ALLOC", KABI_IOAS_ALLOC, { ENOMEM, ENOTTY, E2BIG } },
+	{ "DESTROY", KABI_DESTROY, { EBUSY, ENOENT } },
+	{ "ALLOW_IOVAS", KABI_ALLOW_IOVAS, { EADDRINUSE, EINVAL, ENOENT, ENOMEM } },
+	{ "IOVA_RANGES", KABI_IOVA_RANGES, { EMSGSIZE, ENOENT, ENOMEM } },
+	{ "MAP", KABI_MAP, { EEXIST, EINVAL, EFAULT, ENOMEM, EOVERFLOW, ENOENT } },
+	{ "MAP_FILE", KABI_MAP_FILE, { EEXIST, EINVAL, EFAULT, ENOMEM, EOVERFLOW, ENOENT, EBADF } },
+	{ "UNMAP", KABI_UNMAP, { ENOENT, EINVAL, EOVERFLOW, ENOMEM } },
+	{ "VFIO_IOAS", KABI_VFIO_IOAS, { ENOENT, ENODEV } },
+	{ "BIND", KABI_BIND, { EBUSY, EPERM, EINVAL, EBADFD, EBADF, EACCES, ENODEV, ENOMEM } },
+	{ "ATTACH",
+	  KABI_ATTACH,
+	  { EINVAL, ENOENT, EADDRINUSE, EBUSY, ENOMEM, EFAULT, EPERM, ENODEV } },
+	{ "DETACH", KABI_DETACH, { EINVAL, ENODEV, EBUSY } },
+	{ "FEATURE", KABI_FEATURE, { ENOTTY, EINVAL, EFAULT, ENODEV } },
+	{ "GET_INFO", VFIO_DEVICE_GET_INFO, { EINVAL, ENODEV, EIO } },
+	{ "GET_REGION_INFO", VFIO_DEVICE_GET_REGION_INFO, { EINVAL, ENODEV, EIO } },
+	{ "SET_IRQS", VFIO_DEVICE_SET_IRQS, { EINVAL, ENODEV, ENOMEM, EBUSY } },
+	{ "RESET", VFIO_DEVICE_RESET, { EINVAL, ENODEV, EIO, EAGAIN } },
+	{ "pread", FAKE_PREAD, { EIO, ENODEV, EINVAL } },
+	{ "pwrite", FAKE_PWRITE, { EIO, ENODEV, EINVAL } },
+	{ "read of sysfs",
+	  FAKE_READ_FILE,
+	  { ENOENT, EACCES, EIO, ENODEV, EMFILE, ENFILE, ENOMEM } },
+	{ "link of sysfs", FAKE_READ_LINK, { ENOENT, EACCES, EIO, ENOTDIR, ENAMETOOLONG, ENOMEM } },
+	{ "directory", FAKE_LIST, { ENOENT, EACCES, ENOTDIR, EMFILE, ENFILE, ENOMEM } },
+};
+
+/* What a call that fails leaves as it was. */
+struct state {
+	unsigned int files, exposed, devices, groups, ioasids;
+	uint64_t pinned, mapped;
+	/* But where what is to be undone cannot be: an empty IOASID is left attached. */
+	unsigned int left;
+	uint32_t attached[4];
+};
+
+static bool
+is_there(const char *bdf)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", fake_sysfs(), bdf);
+	return access(path, F_OK) == 0;
+}
+
+static struct state
+state_now(void)
+{
+	static const char *const bdfs[] = { NIC0, NIC1, GROUP_NIC, GROUP_HD };
+	struct state now;
+
+	memset(&now, 0, sizeof(now)); /* it is compared whole */
+	now.files = fake_open_files();
+	now.left = fake_left();
+	now.exposed = fake_exposed(NULL, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bdfs); i++)
+		now.attached[i] = is_there(bdfs[i]) ? fake_attached(bdfs[i]) : 0;
+	now.pinned = fake_pinned();
+	if (ctx != NULL) {
+		ioasid_list(ctx, 0, NULL, 0, &now.ioasids);
+		ioasid_list_devices(ctx, "", NULL, 0, &now.devices);
+		ioasid_list_groups(ctx, 0, NULL, 0, &now.groups);
+		now.mapped = total_mapped(ctx);
+	}
+	return now;
+}
+
+static unsigned int injected[ARRAY_SIZE(kinds)], refused[ARRAY_SIZE(kinds)];
+
+/*
+ * What the library tells of it: the kernel's own errno, but where that would say something
+ * else than it means.
+ */
+static bool
+is_right(const struct kind *kind, int err, int told)
+{
+	switch (kind->request) {
+	case KABI_BIND: /* EACCES is of the node */
+		return told == (err == EACCES ? EKEYREJECTED : err);
+	case KABI_IOAS_ALLOC: /* also asked whether it is an iommufd at all */
+		return told == err || (told == ENOTTY && err != ENOMEM);
+	case FAKE_RDEV: /* it is not the node that was wanted */
+		return told == ENOTTY || told == EPROTO;
+	case FAKE_READ_FILE:
+	case FAKE_READ_LINK:
+	case FAKE_LIST: /* sysfs cannot be read; or what is looked for is not there */
+		return told == (err == ENOMEM ? ENOMEM : EPROTO) ||
+		       (err == ENOENT && (told == ENOENT || told == ENODEV));
+	default:
+		return told == err;
+	}
+}
+
+/* false: there was no nth call of the kind, so that all went well. */
+static bool
+fail_call(const struct kind *kind, int err, unsigned int nth, int (*call)(void), void (*undo)(void))
+{
+	const struct state before = state_now();
+	struct state after;
+	bool fired;
+	int ret;
+
+	error_set(EXDEV, "no sentence");
+	fake_fail(kind->request, nth, err);
+	ret = call();
+	fired = fake_fail_clear() > 0;
+	if (fired)
+		injected[kind - kinds]++;
+	if (fired && ret != 0) {
+		refused[kind - kinds]++;
+		after = state_now();
+		if (!is_right(kind, err, -ret) || strcmp(ioasid_error(), "no sentence") == 0)
+			fail_msg("%s, %s, is told as %s: %s", kind->name, strerror(err),
+				 strerror(-ret), ioasid_error());
+		CHECK(memcmp(&before, &after,
+			     kind->request == KABI_DETACH ? offsetof(struct state, left)
+							  : sizeof(before)) == 0);
+		ret = call();
+	}
+	CHECK_OK(ret);
+	undo();
+	return fired;
+}
+
+static void
+fail_each_call(int (*call)(void), void (*undo)(void))
+{
+	for (const struct kind *kind = kinds; kind < kinds + ARRAY_SIZE(kinds); kind++) {
+		for (const int *err = kind->errnos; *err != 0; err++) {
+			unsigned int nth = 1;
+
+			while (fail_call(kind, *err, nth, call, undo))
+				nth++;
+		}
+	}
+}
+
+/* Of both kinds; gives how many allocations there were. */
+static unsigned int
+fail_each(int (*call)(void), void (*undo)(void))
+{
+	const unsigned int n = fail_each_allocation(call, undo);
+
+	fail_each_call(call, undo);
+	return n;
 }
 
 static void
@@ -243,15 +408,23 @@ call_leave(void)
 	return 0;
 }
 
+/* It is held; one that does not answer leaves, which resets it. */
 static void
 undo_leave(void)
 {
 	struct ioasid_device_info info;
 
-	CHECK_OK(ioasid_find_device(ctx, GROUP_HD, &info));
-	CHECK(info.held);
-	CHECK_EQ(fake_attached(GROUP_HD), ioas);
+	CHECK(!fake_is_bus_master(GROUP_HD));
+	if (ioasid_find_device(ctx, GROUP_HD, &info) == 0) {
+		CHECK(info.held);
+		CHECK_EQ(fake_attached(GROUP_HD), ioas);
+	} else {
+		CHECK(!fake_is_bound(GROUP_HD));
+		CHECK_EQ(fake_attached(GROUP_NIC), ioas);
+	}
 	dev = join(GROUP_HD);
+	fake_set_bus_master(GROUP_HD, true);
+	CHECK_OK(ioasid_attach(dev, ioas));
 }
 
 static int
@@ -281,7 +454,7 @@ undo_map(void)
 }
 
 static void
-open_without_memory(void **state)
+open_with_faults(void **state)
 {
 	(void)state;
 	CHECK(fail_each(call_open, undo_open) >= 2);
@@ -304,7 +477,7 @@ reopen_given(void)
 }
 
 static void
-open_fd_without_memory(void **state)
+open_fd_with_faults(void **state)
 {
 	(void)state;
 	given = fake_open_elsewhere("/dev/iommu", false);
@@ -320,7 +493,7 @@ call_open_rule(void)
 }
 
 static void
-open_rule_without_memory(void **state)
+open_rule_with_faults(void **state)
 {
 	(void)state;
 	CHECK(fail_each(call_open_rule, undo_open) >= 2);
@@ -328,7 +501,7 @@ open_rule_without_memory(void **state)
 }
 
 static void
-alloc_without_memory(void **state)
+alloc_with_faults(void **state)
 {
 	(void)state;
 	CHECK(fail_each(call_alloc, undo_alloc) >= 1);
@@ -347,17 +520,17 @@ call_ranges_again(void)
 }
 
 static void
-ranges_without_memory(void **state)
+ranges_with_faults(void **state)
 {
 	(void)state;
 	CHECK(fail_each(call_ranges, undo_ranges) >= 1);
-	CHECK(fail_each(call_ranges_again, undo_ranges) >= 2);
+	CHECK(fail_each_allocation(call_ranges_again, undo_ranges) >= 2);
 	CHECK_EQ(survived, 0);
 }
 
 /* What a member that has not joined reserves is cut out of the kernel's answer. */
 static void
-ranges_of_a_group_without_memory(void **state)
+ranges_of_a_group_with_faults(void **state)
 {
 	(void)state;
 	attach(join_implicit(GROUP_NIC), ioas);
@@ -366,27 +539,28 @@ ranges_of_a_group_without_memory(void **state)
 }
 
 static void
-allow_without_memory(void **state)
+allow_with_faults(void **state)
 {
 	(void)state;
 	CHECK(fail_each(call_allow, undo_allow) >= 1);
 }
 
 static void
-reach_without_memory(void **state)
+reach_with_faults(void **state)
 {
 	(void)state;
 	CHECK_OK(call_allow());
 	dev = join(NIC0);
 	/* The kernel's answer, without the reserved region, within the allowed range. */
-	CHECK(fail_each(call_reach, undo_ranges) >= 3);
+	CHECK(fail_each_allocation(call_reach, undo_ranges) >= 3);
 	CHECK_EQ(survived, 0);
 	CHECK_EQ(fake_count(KABI_DESTROY), fake_count(KABI_DETACH));
+	fail_each_call(call_reach, undo_ranges);
 	CHECK_EQ(fake_attached(NIC0), 0);
 }
 
 static void
-group_read_without_memory(void **state)
+group_read_with_faults(void **state)
 {
 	(void)state;
 	/* The group, its members, and each of three regions. */
@@ -415,7 +589,7 @@ undo_join_and_look(void)
 }
 
 static void
-join_without_memory(void **state)
+join_with_faults(void **state)
 {
 	(void)state;
 	/* The group's object and directory, the group as read, the device. */
@@ -424,9 +598,27 @@ join_without_memory(void **state)
 	check_nothing_joined();
 }
 
+static int
+call_join_physical(void)
+{
+	const uint8_t token[IOASID_TOKEN_SIZE] = { 1 };
+	const struct ioasid_join_how how = { .fd = -1, .vf_token = token };
+
+	return ioasid_join_with(ctx, fake_sysfs(), NIC0, &how, &dev);
+}
+
+/* As before Linux 6.17: a call of its own sets the VF token, where there is one. */
+static void
+join_physical_with_faults(void **state)
+{
+	(void)state;
+	fake_set_physical(NIC0);
+	fail_each(call_join_physical, undo_join);
+}
+
 /* One that is held: what it takes to look its group up may be missing. */
 static void
-hand_over_without_memory(void **state)
+hand_over_with_faults(void **state)
 {
 	(void)state;
 	join(GROUP_NIC);
@@ -444,7 +636,7 @@ join_pair(void)
 }
 
 static void
-attach_without_memory(void **state)
+attach_with_faults(void **state)
 {
 	(void)state;
 	join_pair();
@@ -459,7 +651,7 @@ attach_without_memory(void **state)
 }
 
 static void
-move_without_memory(void **state)
+move_with_faults(void **state)
 {
 	(void)state;
 	join_pair();
@@ -470,7 +662,7 @@ move_without_memory(void **state)
 }
 
 static void
-check_without_memory(void **state)
+check_with_faults(void **state)
 {
 	(void)state;
 	join_pair();
@@ -480,11 +672,12 @@ check_without_memory(void **state)
 }
 
 static void
-leave_without_memory(void **state)
+leave_with_faults(void **state)
 {
 	(void)state;
 	join_pair();
 	attach(dev, ioas);
+	fake_set_bus_master(GROUP_HD, true);
 	/* Nothing is needed to hold it; then the group is looked at. */
 	CHECK_EQ(fail_each(call_leave, undo_leave), 5 + 1);
 }
@@ -499,28 +692,34 @@ call_last_leave(void)
 }
 
 static void
-undo_last_leave(void)
+join_and_leave_one(void)
 {
-	check_nothing_joined();
-	CHECK_OK(ioasid_free(ctx, second_ioas));
-}
+	struct ioasid_device *nic = join(GROUP_NIC);
 
-static void
-last_leave_without_memory(void **state)
-{
-	struct ioasid_device *nic;
-
-	(void)state;
-	nic = join(GROUP_NIC);
 	dev = join(GROUP_HD);
 	second_ioas = alloc();
 	attach(dev, second_ioas);
 	ioasid_leave(nic);
+}
+
+static void
+undo_last_leave(void)
+{
+	check_nothing_joined();
+	CHECK_OK(ioasid_free(ctx, second_ioas));
+	join_and_leave_one();
+}
+
+static void
+last_leave_with_faults(void **state)
+{
+	(void)state;
+	join_and_leave_one();
 	CHECK_EQ(fail_each(call_last_leave, undo_last_leave), 0);
 }
 
 static void
-event_without_memory(void **state)
+event_with_faults(void **state)
 {
 	(void)state;
 	join_pair();
@@ -530,7 +729,7 @@ event_without_memory(void **state)
 }
 
 static void
-request_without_memory(void **state)
+request_with_faults(void **state)
 {
 	(void)state;
 	dev = join(NIC0);
@@ -580,7 +779,7 @@ setup_policy(void **state)
 }
 
 static void
-risk_without_memory(void **state)
+risk_with_faults(void **state)
 {
 	(void)state;
 	dev = join(GROUP_NIC);
@@ -683,7 +882,7 @@ undo_group_close(void)
  * none that joined: ENODEV, told by a report.
  */
 static void
-group_open_without_memory(void **state)
+group_open_with_faults(void **state)
 {
 	(void)state;
 	for (unsigned int n = 1;; n++) {
@@ -708,7 +907,7 @@ group_open_without_memory(void **state)
 }
 
 static void
-group_bind_without_memory(void **state)
+group_bind_with_faults(void **state)
 {
 	(void)state;
 	CHECK_OK(call_group_open());
@@ -723,16 +922,173 @@ group_bind_without_memory(void **state)
 }
 
 static void
-map_without_memory(void **state)
+map_with_faults(void **state)
 {
 	(void)state;
 	CHECK_EQ(fail_each(call_map, undo_map), 1);
 	CHECK_EQ(survived, 0);
 }
 
+/* Pinned at once. */
+static void
+map_of_a_device_with_faults(void **state)
+{
+	(void)state;
+	attach(join(NIC0), ioas);
+	CHECK_EQ(fail_each(call_map, undo_map), 1);
+	CHECK_EQ(survived, 0);
+	CHECK_EQ(fake_pinned(), 0);
+}
+
+#define FILE_FD 77
+
+static int
+call_map_file(void)
+{
+	return ioasid_map_file(ctx, ioas, VA, 0, PAGE, RW, FILE_FD, 0);
+}
+
+static void
+map_file_with_faults(void **state)
+{
+	(void)state;
+	fake_machine.file = FILE_FD;
+	fake_machine.file_size = PAGE;
+	attach(join(NIC0), ioas);
+	CHECK_EQ(fail_each(call_map_file, undo_map), 1);
+	CHECK_EQ(survived, 0);
+}
+
+static int
+call_unmap(void)
+{
+	return ioasid_unmap(ctx, ioas, 0, 2 * PAGE);
+}
+
+/* Of two maps: if the second cannot be unmapped, it is the only one that is left. */
+static void
+map_two(void)
+{
+	map(0, PAGE);
+	map(PAGE, PAGE);
+}
+
+static void
+unmap_with_faults(void **state)
+{
+	(void)state;
+	attach(join(NIC0), ioas);
+	map_two();
+	CHECK_EQ(fail_each_allocation(call_unmap, map_two), 0);
+	fail_each_call(call_unmap, map_two);
+}
+
+static int
+call_free(void)
+{
+	return ioasid_free(ctx, id);
+}
+
+static void
+undo_free(void)
+{
+	CHECK_OK(call_alloc());
+}
+
+static void
+free_with_faults(void **state)
+{
+	(void)state;
+	CHECK_OK(call_alloc());
+	CHECK_EQ(fail_each(call_free, undo_free), 0);
+}
+
+static int
+call_compat(void)
+{
+	return ioasid_set_compat(ctx, ioas);
+}
+
+static void
+undo_compat(void)
+{
+	CHECK_EQ(fake_compat(ioasid_fd(ctx)), ioas);
+}
+
+static void
+compat_with_faults(void **state)
+{
+	(void)state;
+	CHECK_EQ(fail_each(call_compat, undo_compat), 0);
+}
+
+static int
+call_detach(void)
+{
+	return ioasid_detach(dev);
+}
+
+static void
+undo_detach(void)
+{
+	CHECK_EQ(fake_attached(GROUP_NIC) + fake_attached(GROUP_HD), 0);
+	attach(dev, ioas);
+}
+
+static void
+detach_with_faults(void **state)
+{
+	(void)state;
+	join_pair();
+	attach(dev, ioas);
+	fail_each(call_detach, undo_detach);
+}
+
+static int
+call_stop(void)
+{
+	return ioasid_stop(dev);
+}
+
+static void
+undo_stop(void)
+{
+	CHECK(!fake_is_bus_master(NIC0));
+	fake_set_bus_master(NIC0, true);
+}
+
+static void
+stop_with_faults(void **state)
+{
+	(void)state;
+	dev = join(NIC0);
+	fake_set_bus_master(NIC0, true);
+	CHECK_EQ(fail_each(call_stop, undo_stop), 0);
+}
+
+static int
+call_join_ahead(void)
+{
+	return ioasid_join_ahead(ctx, fake_sysfs(), GROUP_HD);
+}
+
+static void
+undo_join_ahead(void)
+{
+	ioasid_leave_unused(ctx, GROUP_HD);
+	check_nothing_joined();
+}
+
+static void
+join_ahead_with_faults(void **state)
+{
+	(void)state;
+	CHECK_EQ(fail_each(call_join_ahead, undo_join_ahead), 2 + 5 + 1);
+}
+
 /* Lists are copied to where the caller says; but groups, of which those are left out. */
 static void
-list_without_memory(void **state)
+list_with_faults(void **state)
 {
 	struct ioasid_group_info *groups[2];
 	struct ioasid_device_info devices[2];
@@ -769,34 +1125,84 @@ list_without_memory(void **state)
 #define TEST_POLICY(f) cmocka_unit_test_setup_teardown(f, setup_policy, teardown)
 #define TEST_NAMED(f)  cmocka_unit_test_setup_teardown(f, setup_named, teardown)
 
+/* Somebody is at risk, whatever cannot be read. */
+static void
+no_fault_lets_the_rule_pass(void **state)
+{
+	bool fired;
+
+	(void)state;
+	dev = join(GROUP_NIC);
+	for (const struct kind *kind = kinds; kind < kinds + ARRAY_SIZE(kinds); kind++) {
+		for (const int *err = kind->errnos; *err != 0; err++) {
+			unsigned int nth = 1;
+
+			do {
+				fake_fail(kind->request, nth++, *err);
+				CHECK(ioasid_attach(dev, ioas) < 0);
+				fired = fake_fail_clear() > 0;
+				CHECK_EQ(fake_exposed(NULL, 0), 0);
+				CHECK_EQ(fake_attached(GROUP_NIC), 0);
+			} while (fired);
+		}
+	}
+}
+
+/* The last one: no kind of call is in the table for nothing. */
+static void
+every_kind_was_there(void **state)
+{
+	unsigned int all = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		print_message("%s: %u failed, of which %u were told\n", kinds[i].name, injected[i],
+			      refused[i]);
+		CHECK(injected[i] > 0);
+		all += injected[i];
+	}
+	print_message("%u calls failed, each in its turn\n", all);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST_MACHINE(open_without_memory),
-		TEST_MACHINE(open_fd_without_memory),
-		TEST_MACHINE(open_rule_without_memory),
-		TEST(alloc_without_memory),
-		TEST(ranges_without_memory),
-		TEST(ranges_of_a_group_without_memory),
-		TEST(allow_without_memory),
-		TEST(reach_without_memory),
-		TEST(group_read_without_memory),
-		TEST(join_without_memory),
-		TEST(hand_over_without_memory),
-		TEST(attach_without_memory),
-		TEST(move_without_memory),
-		TEST(check_without_memory),
-		TEST(leave_without_memory),
-		TEST(last_leave_without_memory),
-		TEST(event_without_memory),
-		TEST(request_without_memory),
-		TEST_POLICY(risk_without_memory),
-		TEST_NAMED(group_open_without_memory),
-		TEST_NAMED(group_bind_without_memory),
-		TEST(map_without_memory),
-		TEST(list_without_memory),
+		TEST_MACHINE(open_with_faults),
+		TEST_MACHINE(open_fd_with_faults),
+		TEST_MACHINE(open_rule_with_faults),
+		TEST(alloc_with_faults),
+		TEST(ranges_with_faults),
+		TEST(ranges_of_a_group_with_faults),
+		TEST(allow_with_faults),
+		TEST(reach_with_faults),
+		TEST(group_read_with_faults),
+		TEST(join_with_faults),
+		TEST(join_physical_with_faults),
+		TEST(hand_over_with_faults),
+		TEST(attach_with_faults),
+		TEST(move_with_faults),
+		TEST(check_with_faults),
+		TEST(leave_with_faults),
+		TEST(last_leave_with_faults),
+		TEST(event_with_faults),
+		TEST(request_with_faults),
+		TEST_POLICY(risk_with_faults),
+		TEST_NAMED(group_open_with_faults),
+		TEST_NAMED(group_bind_with_faults),
+		TEST(map_with_faults),
+		TEST(map_of_a_device_with_faults),
+		TEST(map_file_with_faults),
+		TEST(unmap_with_faults),
+		TEST(free_with_faults),
+		TEST(compat_with_faults),
+		TEST(detach_with_faults),
+		TEST(stop_with_faults),
+		TEST(join_ahead_with_faults),
+		TEST(no_fault_lets_the_rule_pass),
+		cmocka_unit_test(every_kind_was_there),
+		TEST(list_with_faults),
 	};
 
-	return cmocka_run_group_tests_name("nomem", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("faults", tests, NULL, NULL);
 }
