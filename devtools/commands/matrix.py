@@ -25,6 +25,8 @@ import subprocess
 import sys
 from typing import NamedTuple
 
+from . import cross
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 GUIDES = os.path.join(TOP, "doc/guides")
 PLUGIN = "drivers/iommu/ioasid/librte_iommu_ioasid.so"
@@ -45,6 +47,7 @@ class Kernel(NamedTuple):
 class Iommu(NamedTuple):
     text: str
     options: tuple
+    architecture: str = "amd64"
 
 
 NO_IOMMUFD = "Debian's kernels have no iommufd: there stock EAL does the work, under the group rule"
@@ -73,12 +76,15 @@ IOMMUS = {
     "intel-lazy": Iommu("VT-d, lazy", ("--append=iommu.strict=0",)),
     "virtio": Iommu("virtio-iommu", ("--iommu=virtio", *UNSAFE_INTERRUPTS)),
     "amd": Iommu("AMD", ("--iommu=amd", *UNSAFE_INTERRUPTS)),
+    "smmuv3": Iommu("SMMUv3, arm64", ("--iommu=smmuv3",), "arm64"),
 }
 # (kernel, IOMMU): why nothing works there, with any program.
 SECOND_STAGE = "Linux 6.12's iommufd translates by a second stage only, which this IOMMU does not " \
                "have: ATTACH is EINVAL, for a client without DPDK, too"
-ABSENT = {(kernel, "intel-first-stage"): SECOND_STAGE
-          for kernel in ("lts", "lts-modules", "lts-cdevs")}
+ABSENT = {**{(kernel, "intel-first-stage"): SECOND_STAGE
+             for kernel in ("lts", "lts-modules", "lts-cdevs")},
+          **{(kernel, "smmuv3"): "The lab has Debian's own kernels for amd64 only"
+             for kernel in ("debian-6.1", "debian-6.12", "debian-latest")}}
 # Of what devtools/test has no machine of its own for.
 QUICK = [("latest", "amd", ("forwarding, VA", "isolation")),
          ("latest", "intel-first-stage", ("forwarding, VA", "isolation")),
@@ -93,7 +99,7 @@ class Cell(NamedTuple):
 
 # ---- running
 
-def run_machine(kernel, iommu, cases, core, build):
+def run_machine(kernel, iommu, cases, core, builds):
     """{Cell: result} of one boot; result: {"result", "tests", "reasons", "release", "date"}."""
     if (kernel, iommu) in ABSENT:
         return {Cell(kernel, iommu, case): {"result": "none", "tests": 0,
@@ -108,6 +114,7 @@ def run_machine(kernel, iommu, cases, core, build):
                "/usr/bin/python3", "-m", "pytest", *TESTS, "-p", "no:cacheprovider", "-v",
                "--color=no", f"--cells={';'.join(cases)}",
                *(["-m", "packaged_kernel"] if KERNELS[kernel].missing else [])]
+    build = builds[IOMMUS[iommu].architecture]
     env = {**os.environ, "DPDK_IOASID_PLUGIN": os.path.join(TOP, build, PLUGIN)}
     lines = []
     with subprocess.Popen(command, cwd=TOP, env=env, text=True, errors="replace",
@@ -155,7 +162,7 @@ def judge(kernel, cells):
     return {"result": result, "tests": 0, "reasons": skipped or missing or ["no test ran"]}
 
 
-def run_all(machines, build):
+def run_all(machines, builds):
     """As many machines at a time as there are processors, each on its own."""
     cores = queue.Queue()
     for core in sorted(os.sched_getaffinity(0)):
@@ -164,7 +171,7 @@ def run_all(machines, build):
     def run_one(machine):
         core = cores.get()
         try:
-            return run_machine(*machine, core, build)
+            return run_machine(*machine, core, builds)
         finally:
             cores.put(core)
 
@@ -211,7 +218,7 @@ def versions():
         return subprocess.run(command, text=True, capture_output=True,
                               check=False).stdout.split("\n")[0]
     return f"DPDK {first_line('pkg-config', '--modversion', 'libdpdk')}, " \
-           f"{first_line('qemu-system-x86_64', '--version')}"
+           f"{first_line('qemu-system-x86_64', '--version')} (for AMD's and Arm's a later one)"
 
 
 def restructured(results):
@@ -278,24 +285,34 @@ def main():
         help=f"of {'; '.join(CASES)}")
     add("--out", metavar="DIR", help="default: doc/guides; with --quick: build")
     add("--build", default="build/test-gcc", metavar="DIR",
-        help="with the plugin; default: build/test-gcc")
+        help="with the plugin for amd64; default: build/test-gcc")
     options = parser.parse_args()
     machines = [(kernel, iommu, cases) for kernel, iommu, cases in
                 (QUICK if options.quick else
                  [(kernel, iommu, options.case) for kernel in KERNELS for iommu in IOMMUS])
                 if kernel in options.kernel and iommu in options.iommu]
-    return run(machines, options.build,
+    builds = {"amd64": options.build, "arm64": cross.DIRECTORY}
+    return run(machines, builds,
                options.out or (os.path.join(TOP, "build") if options.quick else GUIDES))
 
 
-def run(machines, build, out):
+def prepare(machines):
+    """What all of them boot, and the plugin where it is cross-built."""
+    there = [(kernel, IOMMUS[iommu].architecture) for kernel, iommu, _ in machines
+             if (kernel, iommu) not in ABSENT]
+    for kernel, architecture in dict.fromkeys(there):
+        print(f"kernel {kernel}, {architecture}", flush=True)
+        subprocess.run(["devtools/lab", "kernel", kernel, "--arch", architecture], cwd=TOP,
+                       check=True, stdout=subprocess.DEVNULL)
+    if "arm64" in (architecture for _, architecture in there) and cross.build() != 0:
+        sys.exit("devtools/matrix: devtools/cross failed")
+
+
+def run(machines, builds, out):
     path = os.path.join(out, "matrix.json")
     results, new = load(path), {}
-    for kernel in dict.fromkeys(kernel for kernel, _, _ in machines):
-        print(f"kernel {kernel}", flush=True)
-        subprocess.run(["devtools/lab", "kernel", kernel], cwd=TOP, check=True,
-                       stdout=subprocess.DEVNULL)
-    for found in run_all(machines, build):
+    prepare(machines)
+    for found in run_all(machines, builds):
         new.update(found)
         results.update(found)
         save(path, results)

@@ -51,47 +51,48 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C",
                "HOME": os.environ.get("HOME", "/")}
 
 
-def find(name):
+def find(name, architecture):
     """(image, directory for /lib/modules or None) of the kernel, built first if need be."""
-    image = image_of(name)
+    image = image_of(name, architecture)
     modules = os.path.join(os.path.dirname(image), "lib/modules")
     return image, modules if os.path.exists(modules) else None
 
 
-def image_of(name):
-    wanted = options(name)
-    image = remembered(name, wanted)
+def image_of(name, architecture):
+    wanted = options(name, architecture)
+    image = remembered(name, wanted, architecture)
     if image:
         return image
     try:
-        package, version = newest_source(name)
-        image = build(name, package, version, wanted)
+        package, version = newest_source(name, architecture)
+        image = build(name, package, version, wanted, architecture)
     except LabError as error:
-        image = newest_built(name, wanted)
+        image = newest_built(name, wanted, architecture)
         if not image:
             raise
         say(f"{error}; going on with {image}")
         return image
-    remember(name, package, version)
+    remember(name, package, version, architecture)
     return image
 
 
-def options(name):
+def options(name, architecture):
     """The lines of the fragment that are for this kernel; an option's last one counts."""
+    called = {name, architecture.name}
     lines = {}
     with open(FRAGMENT, encoding="ascii") as fragment:
         for line in fragment:
             found = re.match(r"(?:\[(.+)\] )?((CONFIG_\w+)=.*)", line)
-            if found and is_for(name, found[1]):
+            if found and is_for(called, (found[1] or "").split()):
                 lines[found[3]] = found[2]
     return list(lines.values())
 
 
-def is_for(name, names):
-    """Of a line with these names before it, or none."""
-    if not names:
-        return True
-    return name != names[1:] if names.startswith("-") else name in names.split()
+def is_for(called, words):
+    """Of a line with these words before it, or none, and a kernel that is called so."""
+    others = {word[1:] for word in words if word.startswith("-")}
+    these = {word for word in words if not word.startswith("-")}
+    return not called & others and bool(not these or called & these)
 
 
 def has_modules(wanted):
@@ -103,36 +104,41 @@ def image_name(package, version, wanted):
     return f"{package}_{version}_{digest}"
 
 
-def image_path(package, version, wanted):
-    return os.path.join(cache_dir("kernel"), image_name(package, version, wanted), "bzImage")
+def image_path(package, version, wanted, architecture):
+    return os.path.join(cache_dir("kernel"), image_name(package, version, wanted),
+                        architecture.image)
 
 
 # ---- which source
 
-def remembered(name, wanted):
+def note_of(name, architecture):
+    return os.path.join(cache_dir("kernel"), f"{name}.{architecture.name}")
+
+
+def remembered(name, wanted, architecture):
     """The image in use, unless it is time to ask apt again: apt takes a second each time."""
-    note = os.path.join(cache_dir("kernel"), name)
+    note = note_of(name, architecture)
     try:
         if time.time() - os.stat(note).st_mtime > ASK_AGAIN_AFTER:
             return None
         with open(note, encoding="ascii") as file:
-            image = image_path(*file.read().split(), wanted)
+            image = image_path(*file.read().split(), wanted, architecture)
     except (OSError, TypeError):
         return None
     return image if os.path.exists(image) else None
 
 
-def remember(name, package, version):
-    note = os.path.join(cache_dir("kernel"), name)
+def remember(name, package, version, architecture):
+    note = note_of(name, architecture)
     with open(f"{note}.{os.getpid()}", "w", encoding="ascii") as file:
         file.write(f"{package} {version}\n")
     os.replace(file.name, note)
 
 
-def newest_source(name):
+def newest_source(name, architecture):
     """(package, version), from the lists apt has; no network needed."""
     kernel = KERNELS[name]
-    need_tools()
+    need_tools(architecture)
     names = [n for n in output("apt-cache", "pkgnames", "linux-source-").split()
              if re.match(kernel.packages, n)]
     names.sort(key=source_number, reverse=True)
@@ -155,10 +161,10 @@ def source_number(package):
     return [int(part) for part in package.rpartition("-")[2].split(".")]
 
 
-def newest_built(name, wanted):
+def newest_built(name, wanted, architecture):
     """The image of these options that was built last, whatever its version."""
     packages = KERNELS[name].packages
-    images = [image for image in glob.glob(image_path("*", "*", wanted))
+    images = [image for image in glob.glob(image_path("*", "*", wanted, architecture))
               if re.match(packages, os.path.basename(os.path.dirname(image)).split("_")[0])]
     return max(images, key=os.path.getmtime, default=None)
 
@@ -172,8 +178,8 @@ def output(*command):
 
 # ---- building
 
-def build(name, package, version, wanted):
-    image = image_path(package, version, wanted)
+def build(name, package, version, wanted, architecture):
+    image = image_path(package, version, wanted, architecture)
     key = image_name(package, version, wanted)
     with lock(os.path.join(cache_dir("kernel"), f"{key}.lock"),
               "waiting for another lab that is building this kernel"):
@@ -185,17 +191,17 @@ def build(name, package, version, wanted):
         try:
             shutil.rmtree(tree, ignore_errors=True)  # a build that was killed
             unpack(package, version, tree)
-            configure(package, tree, wanted, KERNELS[name].defaults)
-            compile_image(name, version, tree, has_modules(wanted))
-            keep(tree, os.path.dirname(image), has_modules(wanted))
+            configure(package, tree, wanted, KERNELS[name].defaults, architecture)
+            compile_image(name, version, tree, has_modules(wanted), architecture)
+            keep(tree, os.path.dirname(image), has_modules(wanted), architecture)
         finally:
             shutil.rmtree(tree, ignore_errors=True)
         say(f"kernel {name} ({version}) built in {minutes(started)}")
     return image
 
 
-def need_tools():
-    missing = [tool for tool in TOOLS if not shutil.which(tool, path=ENVIRONMENT["PATH"])]
+def need_tools(architecture):
+    missing = [tool for tool in (*TOOLS, architecture.compiler) if not shutil.which(tool, path=ENVIRONMENT["PATH"])]
     if not os.path.exists("/usr/include/gelf.h"):
         missing.append("gelf.h")
     if missing:
@@ -238,15 +244,16 @@ def output_in(directory, *command, hint=""):
                        f"{result.stdout.strip()}")
 
 
-def configure(package, tree, wanted, defaults):
+def configure(package, tree, wanted, defaults, architecture):
+    make = ("make", *architecture.make)
     fragment = os.path.join(tree, "wanted")
     with open(fragment, "w", encoding="ascii") as file:
         file.write("\n".join(wanted) + "\n")
-    output_in(tree, "make", "allnoconfig", *([] if defaults else [f"KCONFIG_ALLCONFIG={fragment}"]))
+    output_in(tree, *make, "allnoconfig", *([] if defaults else [f"KCONFIG_ALLCONFIG={fragment}"]))
     if defaults:
         with open(os.path.join(tree, ".config"), "a", encoding="ascii") as config:
             config.write("\n".join(wanted) + "\n")
-        output_in(tree, "make", "olddefconfig")
+        output_in(tree, *make, "olddefconfig")
     with open(os.path.join(tree, ".config"), encoding="ascii") as config:
         got = set(re.findall(r"^CONFIG_\w+=.*", config.read(), re.MULTILINE))
     lost = [line for line in wanted if not kept(line, got)]
@@ -263,13 +270,13 @@ def kept(line, got):
     return line in got
 
 
-def compile_image(name, version, tree, modules):
-    log = os.path.join(cache_dir("log"), f"kernel-{name}.log")
-    say(f"building kernel {name} ({version}), up to 8 minutes on two cores; log: {log}")
+def compile_image(name, version, tree, modules, architecture):
+    log = os.path.join(cache_dir("log"), f"kernel-{name}.{architecture.name}.log")
+    say(f"building kernel {name} ({version}, {architecture.name}), up to 8 minutes on two cores; log: {log}")
     started = time.monotonic()
     with open(log, "wb") as file:
-        make = subprocess.Popen(["make", f"-j{os.cpu_count()}", "bzImage",
-                                 *(["modules"] if modules else [])], cwd=tree,
+        make = subprocess.Popen(["make", *architecture.make, f"-j{os.cpu_count()}",
+                                 architecture.image, *(["modules"] if modules else [])], cwd=tree,
                                 env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=file,
                                 stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
         try:
@@ -294,19 +301,19 @@ def ended(process, seconds):
         return False
 
 
-def keep(tree, directory, modules):
+def keep(tree, directory, modules, architecture):
     """Into the cache in one step, so that nobody sees half an image."""
     new = os.path.join(tree, "result")
     os.mkdir(new)
     if modules:
-        install_modules(tree, new)
-    shutil.move(os.path.join(tree, "arch/x86/boot/bzImage"), new)
+        install_modules(tree, new, architecture)
+    shutil.move(os.path.join(tree, architecture.image_path), new)
     shutil.move(os.path.join(tree, ".config"), os.path.join(new, "config"))
     os.replace(new, directory)
 
 
-def install_modules(tree, new):
-    output_in(tree, "make", "modules_install", f"INSTALL_MOD_PATH={new}", "INSTALL_MOD_STRIP=1")
+def install_modules(tree, new, architecture):
+    output_in(tree, "make", *architecture.make, "modules_install", f"INSTALL_MOD_PATH={new}", "INSTALL_MOD_STRIP=1")
     [build_link] = glob.glob(os.path.join(new, "lib/modules/*/build"))
     os.unlink(build_link)  # the tree goes
 

@@ -8,6 +8,7 @@ import signal
 import sys
 
 from . import kernel, machine, session
+from .architecture import AMD64, ARM64
 from .common import LabError, mebibytes, say
 
 DESCRIPTION = """\
@@ -66,8 +67,12 @@ IOMMUs:
                      --append iommufd.allow_unsafe_interrupts=1
   amd                AMD-Vi. Run by a QEMU from Debian's trixie-backports, which is fetched into
                      the cache: it needs 10.1 or later
+  smmuv3             an Arm machine: its kernel is cross-built, its root are packages in the
+                     cache, and devtools/cross builds the plugin and its tests for it
 
 """
+
+ARCHITECTURES = {architecture.name: architecture for architecture in (AMD64, ARM64)}
 
 # Another root may not have bash.
 SHELL = ["/bin/sh", "-c", "command -v bash >/dev/null && exec bash; exec sh"]
@@ -108,11 +113,14 @@ def start(options, command):
     if options.hugepages is None:
         options.hugepages = default_hugepages(options.mem)
     machine.check(options)
-    return session.run(options, kernel.find(options.kernel), command, environment(options))
+    architecture = machine.IOMMUS[options.iommu].architecture
+    options.root = options.root or architecture.root()
+    return session.run(options, kernel.find(options.kernel, architecture), command,
+                       environment(options))
 
 
 def print_kernel(options, _):
-    print(kernel.find(options.name).image)
+    print(kernel.find(options.name, ARCHITECTURES[options.arch]).image)
     return 0
 
 
@@ -162,6 +170,8 @@ def parser():
     sub = subcommand(commands, "kernel", print_kernel,
                      "build or fetch the machine's kernel if needed and print where it is", KERNELS)
     sub.add_argument("name", nargs="?", choices=kernel.NAMES, default="lts")
+    sub.add_argument("--arch", choices=ARCHITECTURES, default="amd64", metavar="NAME",
+                     help=f"of the processor: {', '.join(ARCHITECTURES)}; default: amd64")
     return top
 
 
@@ -177,8 +187,9 @@ def machine_options(sub, timeout):
     add = sub.add_argument
     add("--kernel", choices=kernel.NAMES, default="lts", metavar="NAME",
         help=f"one of {', '.join(kernel.NAMES)}, see devtools/lab kernel --help; default: lts")
-    add("--root", type=existing_directory, default="/", metavar="DIR",
-        help="root of the guest, another Debian for instance; default: /")
+    add("--root", type=existing_directory, metavar="DIR",
+        help="root of the guest, another Debian for instance; default: /, and with smmuv3 "
+             "packages for arm64, fetched into the cache")
     add("--iommu", choices=machine.IOMMUS, default="intel", metavar="NAME",
         help=f"one of {', '.join(machine.IOMMUS)}, see below; default: intel")
     add("--mem", type=size, default="4G", metavar="SIZE", help="with M or G; default: 4G")

@@ -6,16 +6,15 @@ import shlex
 
 from .common import LABVM, LabError
 
-BUSYBOX = "/bin/busybox"
 
-
-def archive(command, environment, settings, modules):
+def archive(command, environment, settings, modules, busybox):
     """The whole archive as bytes.
 
     command     argv of COMMAND, or [] for a shell
     environment what COMMAND finds in its environment
     settings    variables for the guest's scripts
     modules     (name, content) of those to load first, in this order
+    busybox     a static one for the guest's processor
     """
     entries = [
         directory("lab"),
@@ -24,7 +23,7 @@ def archive(command, environment, settings, modules):
         file("lab/settings", assignments(settings)),
         file("lab/environment", assignments(environment, "export ")),
         file("lab/command", b"set -- " + quoted(command) + b"\n"),
-        file("busybox", read_busybox(), 0o755),
+        file("busybox", read_busybox(busybox), 0o755),
         directory("modules"),
         *(file(f"modules/{number:02}-{name}.ko", content)
           for number, (name, content) in enumerate(modules)),
@@ -52,12 +51,11 @@ def read(path):
         return source.read()
 
 
-def read_busybox():
+def read_busybox(path):
     try:
-        content = read(BUSYBOX)
+        return read(path)
     except FileNotFoundError as error:
-        raise LabError(f"{BUSYBOX} is missing: run devtools/setup") from error
-    return content
+        raise LabError(f"{path} is missing: run devtools/setup") from error
 
 
 # ---- the "newc" format: 110 bytes of header, name, content, each padded to 4

@@ -6,6 +6,7 @@ import subprocess
 from typing import NamedTuple
 
 from . import built, packaged
+from .architecture import AMD64
 from .common import LabError
 
 # What the guest's files need, where it is not built in. All else guest/main loads, as a user does.
@@ -26,11 +27,13 @@ class Kernel(NamedTuple):
         return name
 
 
-def find(name):
+def find(name, architecture):
     """Built or fetched first if need be."""
-    if name in packaged.KERNELS:
-        return Kernel(*packaged.find(name))
-    return Kernel(*built.find(name))
+    if name not in packaged.KERNELS:
+        return Kernel(*built.find(name, architecture))
+    if architecture is not AMD64:
+        raise LabError(f"{name} is for {AMD64.name} only: take one that the lab builds")
+    return Kernel(*packaged.find(name))
 
 
 def start_modules(kernel, iommu):

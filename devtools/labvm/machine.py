@@ -6,10 +6,10 @@ emulated devices and IOMMU, which are what is tested, are the same without it.
 """
 
 import os
-from collections.abc import Callable
 from typing import NamedTuple
 
 from . import emulator
+from .architecture import AMD64, ARM64, Architecture
 from .common import CHECKOUT, LabError, available_memory, mebibytes
 
 # Slots on the root bus. guest/main finds the devices behind them by these numbers.
@@ -19,10 +19,6 @@ SLOT_HOTPLUG0, SLOT_HOTPLUG1 = "14", "15"
 SLOT_IOMMU, SLOT_SERIAL, SLOT_ROOT, SLOT_CHECKOUT = "16", "18", "19", "1a"
 SLOT_MODULES = "1e"
 
-# A processor that says that its string instructions are fast is believed: but emulated they go
-# byte by byte, and to clear memory (each hugepage) takes six times as long as with plain moves.
-CPU = "max,-erms,-fsrm"
-
 
 def arguments(options, kernel, initrd, log, ports):
     """QEMU's command line. kernel: labvm.kernel's; ports: name of a virtio-serial port -> fd of a
@@ -30,12 +26,13 @@ def arguments(options, kernel, initrd, log, ports):
     iommu = IOMMUS[options.iommu]
     return [
         *iommu.qemu().command,
-        "-M", "q35", "-cpu", CPU, "-accel", accelerator(options.cpus),
+        "-M", iommu.architecture.machine, "-cpu", iommu.architecture.processor,
+        "-accel", accelerator(options.cpus),
         "-smp", str(options.cpus), "-m", options.mem,
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         # Appended to, since QEMU's own complaints go there too.
         "-chardev", f"file,id=log,path={escaped(log)},append=on", "-serial", "chardev:log",
-        "-kernel", kernel.image, "-initrd", initrd, "-append", command_line(options),
+        "-kernel", kernel.image, "-initrd", initrd, "-append", command_line(options, iommu),
         "-device", f"{iommu.device},{iommu.properties}",
         *files(options.root, kernel.modules),
         *serial_ports(ports),
@@ -52,13 +49,9 @@ def accelerator(cpus):
     return f"tcg,thread={'multi' if cpus <= len(os.sched_getaffinity(0)) else 'single'}"
 
 
-def command_line(options):
+def command_line(options, iommu):
     words = [
-        "console=ttyS0", "panic=-1",
-        # Emulation on a busy host is late for this check now and then, and the kernel panics.
-        "no_timer_check",
-        # Debian's kernels have it off unless they are asked.
-        "intel_iommu=on",
+        f"console={iommu.architecture.console}", "panic=-1", *iommu.architecture.words,
         # The stub comes first and keeps the kernel's own drivers off until guest/main lets go:
         # igb takes a second for each NIC, and the disk controller's driver floods the log, since
         # the emulated controller fetches its scripts from its own BAR through the IOMMU. (A test
@@ -80,8 +73,12 @@ class Iommu(NamedTuple):
     device: str
     properties: str
     newest: str  # of the properties, whether this QEMU knows it
-    qemu: Callable[[], emulator.Emulator] = emulator.installed
+    architecture: Architecture = AMD64
+    later_qemu: bool = False
     behind_bridge: bool = True  # whether it translates for what is behind a PCI bridge
+
+    def qemu(self):
+        return emulator.later() if self.later_qemu else self.architecture.qemu()
 
 
 IOMMUS = {
@@ -98,7 +95,10 @@ IOMMUS = {
     # bridge's, QEMU knows only the latter.
     "virtio": Iommu("virtio-iommu-pci", f"addr={SLOT_IOMMU}", "addr", behind_bridge=False),
     # Without dma-remap it does not translate for VFIO's devices.
-    "amd": Iommu("amd-iommu", "intremap=on,dma-remap=on", "dma-remap", emulator.later),
+    "amd": Iommu("amd-iommu", "intremap=on,dma-remap=on", "dma-remap",
+                 later_qemu=True),
+    # For what is behind a PCI bridge: as virtio.
+    "smmuv3": Iommu("arm-smmuv3", "primary-bus=pcie.0", "primary-bus", ARM64, behind_bridge=False),
 }
 
 

@@ -18,6 +18,7 @@ import subprocess
 import time
 
 from . import initramfs, machine, terminal
+from .architecture import busybox
 from .common import CHECKOUT, LabError, cache_dir, die_with_parent, say
 from .kernel import start_modules
 
@@ -56,7 +57,8 @@ def boot(options, kernel, command, environment, log, cleanup):
     outputs = {name: Stream(fd, token.encode()) for name, fd in output_ports(options).items()}
     ours, theirs = connect([*outputs, "lab.control"], cleanup)
     archive = initramfs.archive(command, environment, settings(options, kernel, token),
-                                start_modules(kernel, options.iommu))
+                                start_modules(kernel, options.iommu),
+                                busybox(machine.IOMMUS[options.iommu].architecture))
     initrd = in_memory(archive, cleanup)
     arguments = machine.arguments(options, kernel, f"/proc/self/fd/{initrd}", log,
                                   {name: end.fileno() for name, end in theirs.items()})
