@@ -32,7 +32,7 @@ GUIDES = os.path.join(TOP, "doc/guides")
 PLUGIN = "drivers/iommu/ioasid/librte_iommu_ioasid.so"
 TIMEOUT = 1500
 TESTS = [f"devtools/tests/test_{name}.py" for name in (
-    "forward", "group", "isolation", "secondary", "hotplug", "map_calls", "fallback")]
+    "forward", "ways_in", "group", "isolation", "secondary", "hotplug", "map_calls", "fallback")]
 CASES = ("forwarding, VA", "forwarding, PA", "group rule", "isolation", "secondary", "hotplug",
          "map calls", "fallback")
 
@@ -88,7 +88,8 @@ ABSENT = {**{(kernel, "intel-first-stage"): SECOND_STAGE
 # Of what devtools/test has no machine of its own for.
 QUICK = [("latest", "amd", ("forwarding, VA", "isolation")),
          ("latest", "intel-first-stage", ("forwarding, VA", "isolation")),
-         ("debian-latest", "intel", ("fallback",))]
+         ("debian-latest", "intel", ("fallback",)),
+         ("lts", "smmuv3", ("forwarding, VA", "isolation"))]
 
 
 class Cell(NamedTuple):

@@ -79,7 +79,9 @@ def test_d_and_preload(lab):
         testpmd.quit()
 
 
+@pytest.mark.core("forwarding, VA")
 def test_d_redirects_once(lab):
+    """How depends on the processor."""
     with plugin_testpmd(*allow(lab.NIC0), "--log-level=iommu.ioasid:debug") as testpmd:
         testpmd.started()
         check_native(testpmd.output, lab.NIC0)
@@ -108,6 +110,7 @@ def test_d_pages_are_read_only_again(lab):
     assert ours == stock
 
 
+@pytest.mark.core("group rule")
 def test_d_refused(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     with plugin_testpmd(*allow(lab.GROUP_NIC)) as testpmd:
