@@ -14,11 +14,11 @@ from . import emulator, unpack
 
 ARM64_SUITE = "bookworm"
 ARM64_PACKAGES = """
-    bash busybox-static coreutils dash findutils gawk grep hostname iproute2 kmod libc-bin mount pciutils procps sed
-    util-linux binutils gdb-minimal strace
+    bash busybox-static coreutils dash findutils gawk grep hostname iproute2 kmod libc-bin mount
+    pciutils procps sed util-linux binutils gdb-minimal strace
     dpdk dpdk-dev python3 python3-pytest python3-yaml
-    libc6-dev libcmocka-dev libbsd-dev libdpdk-dev libelf-dev libjansson-dev libmount-dev libnuma-dev
-    libpci-dev libudev-dev libyaml-dev
+    libc6-dev libcmocka-dev libbsd-dev libdpdk-dev libelf-dev libjansson-dev libmount-dev
+    libnuma-dev libpci-dev libudev-dev libyaml-dev
 """.split()
 
 

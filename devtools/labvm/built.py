@@ -15,8 +15,9 @@ import subprocess
 import time
 from typing import NamedTuple
 
-from .common import (LABVM, LabError, available_memory, cache_dir, die_with_parent, lock,
-                     say)
+from .architecture import Architecture
+from .common import (ENVIRONMENT, LABVM, LabError, available_memory, cache_dir, die_with_parent,
+                     lock, output, output_in, say)
 
 
 class Kernel(NamedTuple):
@@ -46,33 +47,51 @@ MEMORY_NEEDED = 1 << 30
 ASK_AGAIN_AFTER = 24 * 3600
 PROGRESS_EVERY = 30
 
-# The caller's CC, MAKEFLAGS, ARCH or Python must not leak into the kernel's build.
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C",
-               "HOME": os.environ.get("HOME", "/")}
+
+class Target(NamedTuple):
+    """A kernel for a processor, and the options that the fragment has for it."""
+
+    name: str
+    architecture: Architecture
+    options: tuple[str, ...]
+
+    def has_modules(self):
+        return any(line.endswith("=m") for line in self.options)
+
+    def key(self, package, version):
+        digest = hashlib.sha256("\n".join(self.options).encode()).hexdigest()[:12]
+        return f"{package}_{version}_{digest}"
+
+    def image(self, package, version):
+        return os.path.join(cache_dir("kernel"), self.key(package, version),
+                            self.architecture.image)
+
+    def note(self):
+        """Where it is noted which image is in use."""
+        return os.path.join(cache_dir("kernel"), f"{self.name}.{self.architecture.name}")
 
 
 def find(name, architecture):
     """(image, directory for /lib/modules or None) of the kernel, built first if need be."""
-    image = image_of(name, architecture)
+    image = image_of(Target(name, architecture, tuple(options(name, architecture))))
     modules = os.path.join(os.path.dirname(image), "lib/modules")
     return image, modules if os.path.exists(modules) else None
 
 
-def image_of(name, architecture):
-    wanted = options(name, architecture)
-    image = remembered(name, wanted, architecture)
+def image_of(target):
+    image = remembered(target)
     if image:
         return image
     try:
-        package, version = newest_source(name, architecture)
-        image = build(name, package, version, wanted, architecture)
+        package, version = newest_source(target)
+        image = build(target, package, version)
     except LabError as error:
-        image = newest_built(name, wanted, architecture)
+        image = newest_built(target)
         if not image:
             raise
         say(f"{error}; going on with {image}")
         return image
-    remember(name, package, version, architecture)
+    remember(target, package, version)
     return image
 
 
@@ -95,50 +114,31 @@ def is_for(called, words):
     return not called & others and bool(not these or called & these)
 
 
-def has_modules(wanted):
-    return any(line.endswith("=m") for line in wanted)
-
-
-def image_name(package, version, wanted):
-    digest = hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:12]
-    return f"{package}_{version}_{digest}"
-
-
-def image_path(package, version, wanted, architecture):
-    return os.path.join(cache_dir("kernel"), image_name(package, version, wanted),
-                        architecture.image)
-
-
 # ---- which source
 
-def note_of(name, architecture):
-    return os.path.join(cache_dir("kernel"), f"{name}.{architecture.name}")
-
-
-def remembered(name, wanted, architecture):
+def remembered(target):
     """The image in use, unless it is time to ask apt again: apt takes a second each time."""
-    note = note_of(name, architecture)
     try:
-        if time.time() - os.stat(note).st_mtime > ASK_AGAIN_AFTER:
+        if time.time() - os.stat(target.note()).st_mtime > ASK_AGAIN_AFTER:
             return None
-        with open(note, encoding="ascii") as file:
-            image = image_path(*file.read().split(), wanted, architecture)
+        with open(target.note(), encoding="ascii") as file:
+            image = target.image(*file.read().split())
     except (OSError, TypeError):
         return None
     return image if os.path.exists(image) else None
 
 
-def remember(name, package, version, architecture):
-    note = note_of(name, architecture)
+def remember(target, package, version):
+    note = target.note()
     with open(f"{note}.{os.getpid()}", "w", encoding="ascii") as file:
         file.write(f"{package} {version}\n")
     os.replace(file.name, note)
 
 
-def newest_source(name, architecture):
+def newest_source(target):
     """(package, version), from the lists apt has; no network needed."""
-    kernel = KERNELS[name]
-    need_tools(architecture)
+    kernel = KERNELS[target.name]
+    need_tools(target.architecture)
     names = [n for n in output("apt-cache", "pkgnames", "linux-source-").split()
              if re.match(kernel.packages, n)]
     names.sort(key=source_number, reverse=True)
@@ -152,7 +152,7 @@ def newest_source(name, architecture):
     for package in names:
         if package in versions:
             return package, versions[package]
-    raise LabError(f"apt knows no package for kernel '{name}' "
+    raise LabError(f"apt knows no package for kernel '{target.name}' "
                    f"({kernel.packages.rstrip('$')} {kernel.suite.rstrip('/')}): run devtools/setup")
 
 
@@ -161,26 +161,18 @@ def source_number(package):
     return [int(part) for part in package.rpartition("-")[2].split(".")]
 
 
-def newest_built(name, wanted, architecture):
+def newest_built(target):
     """The image of these options that was built last, whatever its version."""
-    packages = KERNELS[name].packages
-    images = [image for image in glob.glob(image_path("*", "*", wanted, architecture))
+    packages = KERNELS[target.name].packages
+    images = [image for image in glob.glob(target.image("*", "*"))
               if re.match(packages, os.path.basename(os.path.dirname(image)).split("_")[0])]
     return max(images, key=os.path.getmtime, default=None)
 
 
-def output(*command):
-    result = subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, check=False)
-    if result.returncode:
-        raise LabError(f"{' '.join(command)} failed: {result.stderr.strip()}")
-    return result.stdout
-
-
 # ---- building
 
-def build(name, package, version, wanted, architecture):
-    image = image_path(package, version, wanted, architecture)
-    key = image_name(package, version, wanted)
+def build(target, package, version):
+    image, key = target.image(package, version), target.key(package, version)
     with lock(os.path.join(cache_dir("kernel"), f"{key}.lock"),
               "waiting for another lab that is building this kernel"):
         if os.path.exists(image):  # whoever held the lock before us built it
@@ -191,17 +183,18 @@ def build(name, package, version, wanted, architecture):
         try:
             shutil.rmtree(tree, ignore_errors=True)  # a build that was killed
             unpack(package, version, tree)
-            configure(package, tree, wanted, KERNELS[name].defaults, architecture)
-            compile_image(name, version, tree, has_modules(wanted), architecture)
-            keep(tree, os.path.dirname(image), has_modules(wanted), architecture)
+            configure(target, package, tree)
+            compile_image(target, version, tree)
+            keep(target, tree, os.path.dirname(image))
         finally:
             shutil.rmtree(tree, ignore_errors=True)
-        say(f"kernel {name} ({version}) built in {minutes(started)}")
+        say(f"kernel {target.name} ({version}) built in {minutes(started)}")
     return image
 
 
 def need_tools(architecture):
-    missing = [tool for tool in (*TOOLS, architecture.compiler) if not shutil.which(tool, path=ENVIRONMENT["PATH"])]
+    missing = [tool for tool in (*TOOLS, architecture.compiler)
+               if not shutil.which(tool, path=ENVIRONMENT["PATH"])]
     if not os.path.exists("/usr/include/gelf.h"):
         missing.append("gelf.h")
     if missing:
@@ -235,28 +228,20 @@ def unpack(package, version, tree):
     shutil.rmtree(archives)
 
 
-def output_in(directory, *command, hint=""):
-    result = subprocess.run(command, cwd=directory, env=ENVIRONMENT, text=True, check=False,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT)
-    if result.returncode:
-        raise LabError(f"{' '.join(command)} failed{': run ' + hint if hint else ''}\n"
-                       f"{result.stdout.strip()}")
-
-
-def configure(package, tree, wanted, defaults, architecture):
-    make = ("make", *architecture.make)
-    fragment = os.path.join(tree, "wanted")
+def configure(target, package, tree):
+    make, defaults = ("make", *target.architecture.make), KERNELS[target.name].defaults
+    fragment, wanted = os.path.join(tree, "wanted"), "\n".join(target.options) + "\n"
     with open(fragment, "w", encoding="ascii") as file:
-        file.write("\n".join(wanted) + "\n")
-    output_in(tree, *make, "allnoconfig", *([] if defaults else [f"KCONFIG_ALLCONFIG={fragment}"]))
+        file.write(wanted)
+    output_in(tree, *make, "allnoconfig",
+              *([] if defaults else [f"KCONFIG_ALLCONFIG={fragment}"]))
     if defaults:
         with open(os.path.join(tree, ".config"), "a", encoding="ascii") as config:
-            config.write("\n".join(wanted) + "\n")
+            config.write(wanted)
         output_in(tree, *make, "olddefconfig")
     with open(os.path.join(tree, ".config"), encoding="ascii") as config:
         got = set(re.findall(r"^CONFIG_\w+=.*", config.read(), re.MULTILINE))
-    lost = [line for line in wanted if not kept(line, got)]
+    lost = [line for line in target.options if not kept(line, got)]
     if lost:
         raise LabError(f"{package} does not take these options of {FRAGMENT} "
                        f"(unknown to it, or something they depend on is missing): {' '.join(lost)}")
@@ -270,14 +255,17 @@ def kept(line, got):
     return line in got
 
 
-def compile_image(name, version, tree, modules, architecture):
+def compile_image(target, version, tree):
+    name, architecture = target.name, target.architecture
     log = os.path.join(cache_dir("log"), f"kernel-{name}.{architecture.name}.log")
-    say(f"building kernel {name} ({version}, {architecture.name}), up to 8 minutes on two cores; log: {log}")
+    say(f"building kernel {name} ({version}, {architecture.name}), up to 8 minutes on two cores; "
+        f"log: {log}")
     started = time.monotonic()
     with open(log, "wb") as file:
         make = subprocess.Popen(["make", *architecture.make, f"-j{os.cpu_count()}",
-                                 architecture.image, *(["modules"] if modules else [])], cwd=tree,
-                                env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=file,
+                                 architecture.image,
+                                 *(["modules"] if target.has_modules() else [])],
+                                cwd=tree, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=file,
                                 stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
         try:
             while not ended(make, PROGRESS_EVERY):
@@ -301,19 +289,20 @@ def ended(process, seconds):
         return False
 
 
-def keep(tree, directory, modules, architecture):
+def keep(target, tree, directory):
     """Into the cache in one step, so that nobody sees half an image."""
     new = os.path.join(tree, "result")
     os.mkdir(new)
-    if modules:
-        install_modules(tree, new, architecture)
-    shutil.move(os.path.join(tree, architecture.image_path), new)
+    if target.has_modules():
+        install_modules(target, tree, new)
+    shutil.move(os.path.join(tree, target.architecture.image_path), new)
     shutil.move(os.path.join(tree, ".config"), os.path.join(new, "config"))
     os.replace(new, directory)
 
 
-def install_modules(tree, new, architecture):
-    output_in(tree, "make", *architecture.make, "modules_install", f"INSTALL_MOD_PATH={new}", "INSTALL_MOD_STRIP=1")
+def install_modules(target, tree, new):
+    output_in(tree, "make", *target.architecture.make, "modules_install",
+              f"INSTALL_MOD_PATH={new}", "INSTALL_MOD_STRIP=1")
     [build_link] = glob.glob(os.path.join(new, "lib/modules/*/build"))
     os.unlink(build_link)  # the tree goes
 

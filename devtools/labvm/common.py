@@ -7,11 +7,15 @@ import fcntl
 import os
 import re
 import signal
+import subprocess
 import sys
 
 LABVM = os.path.dirname(os.path.realpath(__file__))
 CHECKOUT = os.path.dirname(os.path.dirname(LABVM))
-
+# The caller's CC, MAKEFLAGS, ARCH or Python must not leak into a kernel's build, nor its language
+# into what is read.
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C",
+               "HOME": os.environ.get("HOME", "/")}
 
 LAB_FAILED = 125  # as timeout(1) and docker have it: not COMMAND's doing
 
@@ -65,6 +69,23 @@ def lock(path, waiting):
             say(waiting)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def output(*command):
+    result = subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, check=False)
+    if result.returncode:
+        raise LabError(f"{' '.join(command)} failed: {result.stderr.strip()}")
+    return result.stdout
+
+
+def output_in(directory, *command, hint=""):
+    """Of a command that takes its time: its whole output where it failed, and nothing else."""
+    result = subprocess.run(command, cwd=directory, env=ENVIRONMENT, text=True, check=False,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT)
+    if result.returncode:
+        raise LabError(f"{' '.join(command)} failed{': run ' + hint if hint else ''}\n"
+                       f"{result.stdout.strip()}")
 
 
 def die_with_parent():

@@ -10,8 +10,7 @@ import re
 import shutil
 from typing import NamedTuple
 
-from .built import output, output_in
-from .common import LabError, cache_dir, lock, say
+from .common import LabError, cache_dir, lock, output, output_in, say
 from .unpack import extract
 
 

@@ -8,8 +8,7 @@ import shutil
 import subprocess
 
 from . import roots
-from .built import output_in
-from .common import LabError, cache_dir, lock, say
+from .common import LabError, cache_dir, lock, output_in, say
 
 DISK_NEEDED = 2 << 30
 
