@@ -220,6 +220,37 @@ reserve(const char *bdf)
 	       page >> 10);
 }
 
+/* ---- churn */
+
+/* Many, of which each takes hugepages and gives them back; looked at now and then. */
+static void
+churn(const char *bdf, unsigned int n)
+{
+	enum { MOST = 4, LOOK_EVERY = 99 };
+	const uint64_t before = dpdk_memory();
+	const int64_t pinned = pinned_pages();
+	unsigned int looks = 0, grown = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		const size_t size = (1 + i % MOST) * 2 * MIB + 1;
+		char *p = rte_malloc(NULL, size, 0);
+
+		CHECK(p != NULL);
+		p[0] = p[size - 1] = 1;
+		if (i % LOOK_EVERY == 0) {
+			check(bdf);
+			looks++;
+			grown += dpdk_memory() > before;
+		}
+		rte_free(p);
+	}
+	check(bdf);
+	CHECK(grown == looks);
+	CHECK(dpdk_memory() == before);
+	CHECK(pinned_pages() == pinned);
+	printf("%u allocations and frees, %" PRIu64 " MiB as before\n", n, before / MIB);
+}
+
 /* ---- refuse */
 
 static int
@@ -452,6 +483,8 @@ run(const char *bdf, const char *what, const char *value)
 	CHECK(value != NULL);
 	if (strcmp(what, "grow") == 0)
 		return grow(bdf, value), 2;
+	if (strcmp(what, "churn") == 0)
+		return churn(bdf, (unsigned int)atoi(value)), 2;
 	if (strcmp(what, "refuse") == 0)
 		return refuse(bdf, (size_t)atoi(value) * MIB), 2;
 	if (strcmp(what, "heap") == 0)

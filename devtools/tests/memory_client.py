@@ -17,11 +17,11 @@ def command(eal, what):
     return [CLIENT, "-l", "0", *iova, *eal, "--", *what]
 
 
-def run(eal, what, wrapper=(), env=None, status=0):
+def run(eal, what, wrapper=(), env=None, status=0, timeout=240):
     """What it printed; `what` begins with a BDF."""
     result = subprocess.run([*wrapper, *command(eal, what)], env=plugin.environment(more=env),
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, check=False, timeout=240)
+                            stderr=subprocess.STDOUT, text=True, check=False, timeout=timeout)
     print(result.stdout)
     assert result.returncode == status
     return result.stdout

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+import memory_client
 import plugin
 from conftest import kernel_log
 from test_secondary import both, no_dead_sockets  # noqa: F401 (a fixture)
@@ -112,8 +113,8 @@ def secondary(lab):
 
 
 @pytest.mark.one_kernel
-@pytest.mark.skipif(not ASKED, reason="a secondary that is killed may have a lock of EAL's in shared "
-                    "memory, for which all others then wait: a matter of chance, so only with "
+@pytest.mark.skipif(not ASKED, reason="a secondary that is killed may have locked DPDK's heap, for which "
+                    "all others then wait (as below): a matter of chance, so only with "
                     "DPDK_IOASID_TEST_KILLS")
 @pytest.mark.usefixtures("no_dead_sockets")
 def test_secondary(lab, capsys):
@@ -136,3 +137,25 @@ def test_secondary(lab, capsys):
         tell(capsys, "secondary", after)
         primary.quit()
     assert not WRONG.findall(kernel_log())
+
+
+@pytest.mark.one_kernel
+@pytest.mark.usefixtures("no_dead_sockets")
+@pytest.mark.parametrize("preload", [True, False], ids=["plugin", "stock"])
+def test_secondary_killed_while_it_asks_for_memory(lab, preload):
+    """DPDK's heap stays locked by the dead: as under stock EAL, whoever allocates next waits."""
+    eal, env = [*both(lab), "--proc-type=secondary"], plugin.environment(preload)
+    with Testpmd(*both(lab), "--iova-mode=va", "-m", "64", preload=preload) as primary:
+        primary.started()
+        with subprocess.Popen(memory_client.command(eal, [lab.NIC0, "wait", "grow", "20"]), env=env,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as victim:
+            assert any("waiting" in line for line in victim.stdout)
+            primary.process.send_signal(signal.SIGSTOP)
+            victim.stdin.close()  # it goes on, to a request that nobody answers
+            time.sleep(2)
+            victim.kill()
+        primary.process.send_signal(signal.SIGCONT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            subprocess.run(memory_client.command(eal, [lab.NIC0, "grow", "20"]), env=env, timeout=20,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
+        primary.command("start")  # what allocates nothing goes on

@@ -20,8 +20,10 @@ from testpmd import Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_leftovers")
 
-# At least two rounds. DPDK_IOASID_TEST_SOAK=3600, seconds, is for the patient.
+# At least two rounds. DPDK_IOASID_TEST_SOAK=3600, seconds, is for the patient, and so is
+# DPDK_IOASID_TEST_CHURN=10000, allocations.
 SECONDS = int(os.environ.get("DPDK_IOASID_TEST_SOAK", "0"))
+ALLOCATIONS = int(os.environ.get("DPDK_IOASID_TEST_CHURN", "200"))
 COMMANDS = ("/ioasid/info", "/ioasid/devices", "/ioasid/groups", "/ioasid/ioasids", "/ioasid/maps")
 
 
@@ -119,3 +121,21 @@ def test_soak(lab, slot, capsys):  # noqa: F811
     half = len(anonymous) // 2
     assert half < 50 or max(anonymous[half:]) == max(anonymous[:half])
     assert not WRONG.findall(kernel_log())
+
+
+@pytest.mark.one_kernel
+@pytest.mark.usefixtures("no_dead_sockets", "no_faults")
+def test_churn(lab, capsys):
+    """Another process's memory comes and goes, hundreds of times, while packets flow."""
+    with Testpmd(*allow(lab.NIC0, lab.NIC1), "--iova-mode=va") as testpmd:
+        testpmd.started()
+        testpmd.command("start tx_first")
+        before, first = counts(testpmd.pid), testpmd.stats(0)["RX-packets"]
+        output = memory_client.run([*allow(lab.NIC0, lab.NIC1), "--proc-type=secondary"],
+                                   [lab.NIC0, "churn", str(ALLOCATIONS)],
+                                   timeout=240 + ALLOCATIONS)
+        packets = testpmd.forwarded(1000)[0]["RX-packets"] - first
+        assert counts(testpmd.pid) == before
+        testpmd.quit()
+    with capsys.disabled():
+        print(f"\n  {output.splitlines()[-1]}; {packets} packets meanwhile")
