@@ -232,7 +232,7 @@ def read_unit_log(count, directory):
 
 def fuzz(count, _):
     """Briefly; what the corpora come to is a unit test, too."""
-    step(count, "fuzzing", "devtools/fuzz", "--seconds", "5", "--jobs", "2")
+    step(count, "fuzzing", "devtools/fuzz", "--seconds", "30", "--jobs", "2")
 
 
 def sources():
