@@ -12,6 +12,7 @@
 #include <rte_vfio.h>
 
 #include "driver.h"
+#include "user_map.h"
 
 /* One way to have devices: what it does, and how it is undone. 0 or -errno. */
 struct way {
@@ -124,12 +125,81 @@ undo_stock(void)
 	CHECK_RET(device_release(GROUP_NIC), 0);
 }
 
+/* Memory that is not DPDK's. */
+#define USER_VA   (VA + PAGE)
+#define USER_IOVA UINT64_C(0x40000000)
+
+static int
+go_user_map(void)
+{
+	int ret = set_up(NIC0);
+
+	if (ret < 0)
+		return ret;
+	ret = user_map(space_default(), USER_VA, USER_IOVA, PAGE);
+	if (ret < 0)
+		CHECK_RET(device_release(NIC0), 0);
+	return ret;
+}
+
+static void
+undo_user_map(void)
+{
+	CHECK_RET(user_unmap(space_default(), USER_IOVA, PAGE), 0);
+	CHECK_RET(device_release(NIC0), 0);
+}
+
+/* Bound and unbound again: attached nowhere, until it is released. */
+static int
+go_unbind(void)
+{
+	int ret = go_container();
+
+	if (ret < 0)
+		return ret;
+	ret = container_group_unbind(container, THE_GROUP);
+	if (ret == 0)
+		return 0;
+	CHECK_RET(container_destroy(container), 0);
+	CHECK_RET(device_release(GROUP_NIC), 0);
+	return ret;
+}
+
+static void
+undo_unbind(void)
+{
+	CHECK_EQ(fake_attached(GROUP_NIC), 0);
+	CHECK_RET(container_destroy(container), 0);
+	CHECK_RET(device_release(GROUP_NIC), 0);
+}
+
+/* A page of DPDK's goes and another comes: it is mapped, or marked as out of reach. */
+#define A_PAGE (FAKE_EAL_PAGES - 1)
+
+static int
+go_memory(void)
+{
+	int ret = set_up(NIC0);
+
+	if (ret < 0)
+		return ret;
+	fake_eal_free(A_PAGE);
+	fake_eal_alloc(A_PAGE);
+	if (!fake_eal_is_unmapped(A_PAGE))
+		return 0;
+	CHECK_RET(device_release(NIC0), 0);
+	return -ENOMEM;
+}
+
 static const struct way ways[] = {
 	{ "a device that is alone", go_alone, undo_alone },
 	{ "two of one group", go_group, undo_group },
 	{ "a container bound first", go_container, undo_container },
 	{ "a group that moves", go_move, undo_move },
 	{ "stock EAL", go_stock, undo_stock },
+	{ "memory of the application's", go_user_map, undo_user_map },
+	{ "a group bound and unbound", go_unbind, undo_unbind },
+	{ "memory that comes", go_memory, undo_alone },
 };
 
 static unsigned int injected;
