@@ -84,7 +84,9 @@ copy_array(const void *from, size_t count, size_t size)
 {
 	void *to = calloc(count + 1, size);
 
-	if (to != NULL && count > 0)
+	if (to == NULL)
+		return NULL;
+	if (count > 0)
 		memcpy(to, from, count * size);
 	return to;
 }

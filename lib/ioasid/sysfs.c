@@ -167,7 +167,7 @@ read_header(const char *dir, struct ioasid_member *m)
 static int
 read_pci(const char *dir, struct ioasid_member *m)
 {
-	uint64_t vendor, device, class_code;
+	uint64_t vendor = 0, device = 0, class_code = 0;
 	int ret = read_hex(dir, "vendor", UINT16_MAX, &vendor);
 
 	if (ret == 0)

@@ -227,8 +227,9 @@ device_admit(const char *sysfs, const char *bdf)
 	if (ret <= 0)
 		return ret;
 	ret = open_rule();
-	if (ret == 0)
-		ret = enter(bdf, &d);
+	if (ret < 0)
+		return ret;
+	ret = enter(bdf, &d);
 	if (ret < 0)
 		return ret;
 	events_follow();

@@ -132,6 +132,8 @@ parse_device(const char *value, struct given *g)
 static int
 enter(const char *value, struct given *g)
 {
+	const struct given *other;
+
 	if (parse_device(value, g) < 0) {
 		IOASID_LOG(ERR,
 			   "--vfio-device-fd \"%s\": give a PCI address and the number of an open "
@@ -139,9 +141,10 @@ enter(const char *value, struct given *g)
 			   value);
 		return -EINVAL;
 	}
-	if (find(&g->addr) != NULL) {
+	other = find(&g->addr);
+	if (other != NULL) {
 		IOASID_LOG(ERR, "--vfio-device-fd %s: %s has fd %d already", value, g->bdf,
-			   find(&g->addr)->fd);
+			   other->fd);
 		return -EINVAL;
 	}
 	if (check_fd("--vfio-device-fd", value, g->fd) < 0)
