@@ -3,11 +3,11 @@
 
     devtools/test [--only PART[,PART…]] [--kernel lts|latest]
 
-Parts, in this order: setup build unit fuzz checks package versions lab matrix demo dts. Ends with
-`N passed, N failed, N skipped`. versions is the quick part of devtools/test-versions for one of
-them, matrix the quick part of devtools/matrix, demo is devtools/demo. dts, some of DPDK's own test
-suite, is skipped unless DPDK_IOASID_DTS_TREE names a checkout of DPDK that has it (25.11 or later):
-see devtools/dts.
+Parts, in this order: setup build unit fuzz checks package versions lab matrix selftest demo dts. Ends
+with `N passed, N failed, N skipped`. versions is the quick part of devtools/test-versions for one of
+them, matrix the quick part of devtools/matrix, selftest is about the lab itself, demo is
+devtools/demo. dts, some of DPDK's own test suite, is skipped unless DPDK_IOASID_DTS_TREE names a
+checkout of DPDK that has it (25.11 or later): see devtools/dts.
 """
 
 import argparse
@@ -414,6 +414,11 @@ def one_core():
     return ["taskset", "-c", str(min(os.sched_getaffinity(0)))]
 
 
+def selftest(count, kernels):
+    if kernel_is_there(count, kernels[0]):
+        step(count, "the lab itself", *one_core(), "devtools/labvm/selftest", kernels[0])
+
+
 def quick_matrix(count, _):
     step(count, "matrix, quick", "devtools/matrix", "--quick")
 
@@ -467,7 +472,7 @@ def read_dts(count, status, path):
 
 PARTS = {"setup": setup, "build": build, "unit": unit, "fuzz": fuzz, "checks": checks,
          "package": package, "versions": versions, "lab": lab, "matrix": quick_matrix,
-         "demo": demo, "dts": dts}
+         "selftest": selftest, "demo": demo, "dts": dts}
 
 
 def main():
