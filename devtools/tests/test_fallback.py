@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Stock EAL under the plugin: kernels without iommufd, and --ioasid-mode."""
 
+import os
 import subprocess
 
 import pytest
@@ -12,6 +13,18 @@ from testpmd import COMMON, NOT_STARTED, Testpmd, allow
 pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
 
 STOCK = "EAL: Using IOMMU type 1 (Type 1)"
+
+
+def check_forwarding(testpmd):
+    """By EAL's own code; which has no devices where the kernel was built without VFIO's groups."""
+    if not os.path.exists("/dev/vfio/vfio"):
+        assert "Cannot open VFIO container /dev/vfio/vfio" in testpmd.output
+        assert testpmd.ports() == []
+        testpmd.quit()
+        pytest.skip("without VFIO's groups in the kernel there is nothing to fall back to: no ports")
+    assert STOCK in testpmd.output
+    testpmd.forward(10_000)
+    testpmd.quit()
 
 
 @pytest.fixture
@@ -26,9 +39,7 @@ def test_no_nodes_falls_back(lab, no_iommufd):
     with Testpmd(*allow(lab.NIC0, lab.NIC1), *COMMON) as testpmd:
         testpmd.started()
         assert "this kernel has no iommufd" in testpmd.output
-        assert STOCK in testpmd.output
-        testpmd.forward(10_000)
-        testpmd.quit()
+        check_forwarding(testpmd)
 
 
 @pytest.fixture
@@ -48,9 +59,7 @@ def test_no_device_cdevs_falls_back(lab, no_cdevs):
     with Testpmd(*allow(lab.NIC0, lab.NIC1), *COMMON) as testpmd:
         testpmd.started()
         assert "this kernel's VFIO has no device nodes" in testpmd.output
-        assert STOCK in testpmd.output
-        testpmd.forward(10_000)
-        testpmd.quit()
+        check_forwarding(testpmd)
 
 
 @pytest.mark.one_kernel
@@ -83,9 +92,7 @@ def test_rule_holds_in_the_fallback(lab, no_iommufd):
 def test_mode_container(lab):
     with Testpmd(*allow(lab.NIC0, lab.NIC1), *COMMON, "--ioasid-mode", "container") as testpmd:
         testpmd.started()
-        assert STOCK in testpmd.output
-        testpmd.forward(10_000)
-        testpmd.quit()
+        check_forwarding(testpmd)
 
 
 @pytest.mark.one_kernel
