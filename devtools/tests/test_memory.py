@@ -41,10 +41,12 @@ def test_layout(lab, layout):
 
 
 @pytest.mark.one_kernel
-@pytest.mark.parametrize("layout,page", [("--legacy-mem", 2048), ("--no-huge", 4)])
+@pytest.mark.parametrize("layout,page", [("--legacy-mem", "2048"), ("--no-huge", "4|2048")])
 def test_layout_that_is_never_changed(lab, layout, page):
+    """Without hugepages: where the pages that the kernel gives lie side by side, IOMMUs take them as
+    one, which is a matter of chance."""
     output = memory_client.run([*allow(lab.NIC0), "-m", "64", layout], [lab.NIC0, "reserve"])
-    assert f"64 MiB reserved, IOMMU pages of {page} KiB" in output
+    assert re.search(rf"64 MiB reserved, IOMMU pages of ({page}) KiB", output)
     assert "64 MiB of DPDK's memory mapped by" in output
 
 
