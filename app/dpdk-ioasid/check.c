@@ -83,15 +83,6 @@ examine(const struct check *check)
 	return report;
 }
 
-static void
-report_free(struct report *report)
-{
-	for (unsigned int i = 0; i < report->count; i++)
-		opinion_free(report->opinions[i]);
-	free(report->opinions);
-	machine_free(report->machine);
-}
-
 /* A device that went away meanwhile is no good answer. */
 static bool
 is_good(const struct check *check, const struct report *report)

@@ -173,15 +173,6 @@ examine(struct bdfs *bdfs)
 	return report;
 }
 
-static void
-report_free(struct report *report)
-{
-	for (unsigned int i = 0; i < report->count; i++)
-		opinion_free(report->opinions[i]);
-	free(report->opinions);
-	machine_free(report->machine);
-}
-
 /* The worst of what was found, or better where that is not known. */
 static void
 check_opinion(const struct opinion *opinion)

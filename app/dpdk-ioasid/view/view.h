@@ -13,6 +13,9 @@ struct report {
 	struct opinion **opinions;
 };
 
+/* What is in it, with the machine. */
+void report_free(struct report *report);
+
 void view_text(const struct report *report);
 /* doc/guides/check.schema.json describes it. */
 void view_json(const struct report *report);
