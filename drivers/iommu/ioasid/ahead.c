@@ -49,13 +49,6 @@ ahead_join(const char *sysfs)
 		crowd_do(&crowd, sysfs, CROWD_PHYSICAL_FIRST, join, (void *)(uintptr_t)sysfs);
 }
 
-static void
-leave(const char *bdf, void *arg)
-{
-	(void)arg;
-	ioasid_leave_unused(space_ctx(), bdf);
-}
-
 void
 ahead_end(void)
 {
@@ -63,7 +56,7 @@ ahead_end(void)
 		return;
 	phase = OVER;
 	if (crowd.count > 1)
-		crowd_do(&crowd, SYSFS_PCI, CROWD_VIRTUAL_FIRST, leave, NULL);
+		crowd_leave(&crowd, SYSFS_PCI, space_ctx());
 	crowd_clear(&crowd);
 	side_by_side_allow(false);
 }

@@ -87,6 +87,18 @@ crowd_do(struct crowd *crowd, const char *sysfs, enum crowd_order order,
 	do_some(&doing, order != CROWD_VIRTUAL_FIRST);
 }
 
+static void
+leave(const char *bdf, void *ctx)
+{
+	ioasid_leave_unused(ctx, bdf);
+}
+
+void
+crowd_leave(struct crowd *crowd, const char *sysfs, struct ioasid_ctx *ctx)
+{
+	crowd_do(crowd, sysfs, CROWD_VIRTUAL_FIRST, leave, ctx);
+}
+
 void
 crowd_clear(struct crowd *crowd)
 {

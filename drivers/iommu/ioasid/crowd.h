@@ -32,6 +32,9 @@ int crowd_add(struct crowd *crowd, const char *bdf);
 void crowd_do(struct crowd *crowd, const char *sysfs, enum crowd_order order,
 	      void (*fn)(const char *bdf, void *arg), void *arg);
 
+/* All of them that nobody uses leave the context. */
+void crowd_leave(struct crowd *crowd, const char *sysfs, struct ioasid_ctx *ctx);
+
 void crowd_clear(struct crowd *crowd);
 
 #endif /* IOASID_CROWD_H */

@@ -382,12 +382,6 @@ set_all_aside(void)
 	}
 }
 
-static void
-leave(const char *bdf, void *ctx)
-{
-	ioasid_leave_unused(ctx, bdf);
-}
-
 /* Those that joined for their groups' sake, too. What is not in the crowd goes with the context. */
 static void
 gather(struct ioasid_ctx *ctx, struct crowd *crowd)
@@ -409,7 +403,7 @@ leave_together(struct ioasid_ctx *ctx)
 	struct crowd crowd = { 0 };
 
 	gather(ctx, &crowd);
-	crowd_do(&crowd, SYSFS_PCI, CROWD_VIRTUAL_FIRST, leave, ctx);
+	crowd_leave(&crowd, SYSFS_PCI, ctx);
 	crowd_clear(&crowd);
 }
 

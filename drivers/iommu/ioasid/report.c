@@ -55,12 +55,14 @@ print_bdfs(FILE *f, const struct ioasid_group_info *group, const char *before, c
 }
 
 static void
-print_refusal(FILE *f, const struct ioasid_group_info *group, const char *bdf)
+print_refusal(FILE *f, const struct ioasid_report *r)
 {
+	const struct ioasid_group_info *group = r->group;
+
 	fprintf(f,
 		"%s refused: its IOMMU group %u holds other devices, which could reach\n"
 		"  this program's memory, and which have not joined:",
-		bdf, group->number);
+		r->bdf, group->number);
 	print_missing(f, group);
 	fprintf(f, "\n Three ways out:"
 		   "\n  1. name them too:   dpdk-devbind.py -b vfio-pci ");
@@ -109,12 +111,25 @@ tell_past_iommu(const struct ioasid_group_info *group, bool refused)
 	}
 }
 
-static void
-refuse(const struct ioasid_report *r)
+/* What is printed, for free(); NULL: out of memory. */
+static char *
+composed(void (*print)(FILE *f, const struct ioasid_report *r), const struct ioasid_report *r)
 {
 	char *text = NULL;
 	size_t size;
-	FILE *f;
+	FILE *f = open_memstream(&text, &size);
+
+	if (f != NULL) {
+		print(f, r);
+		fclose(f);
+	}
+	return text;
+}
+
+static void
+refuse(const struct ioasid_report *r)
+{
+	char *text;
 
 	if (r->group->noiommu) {
 		refuse_noiommu(r->bdf);
@@ -123,11 +138,7 @@ refuse(const struct ioasid_report *r)
 	tell_past_iommu(r->group, true);
 	if (ioasid_group_at_risk(r->group) == 0)
 		return;
-	f = open_memstream(&text, &size);
-	if (f != NULL) {
-		print_refusal(f, r->group, r->bdf);
-		fclose(f);
-	}
+	text = composed(print_refusal, r);
 	if (text != NULL)
 		IOASID_LOG(ERR, "%s", text);
 	else
@@ -161,14 +172,8 @@ print_forbidden(FILE *f, const struct ioasid_report *r)
 static void
 tell_forbidden(const struct ioasid_report *r)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	char *text = composed(print_forbidden, r);
 
-	if (f != NULL) {
-		print_forbidden(f, r);
-		fclose(f);
-	}
 	if (text != NULL)
 		IOASID_LOG(ERR, "%s", text);
 	else
@@ -208,16 +213,16 @@ warn_each(const struct ioasid_report *r)
 }
 
 static void
+print_at_risk(FILE *f, const struct ioasid_report *r)
+{
+	print_bdfs(f, r->group, "", ", ");
+}
+
+static void
 warn_all(const struct ioasid_report *r)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	char *text = composed(print_at_risk, r);
 
-	if (f != NULL) {
-		print_bdfs(f, r->group, "", ", ");
-		fclose(f);
-	}
 	if (text != NULL)
 		warn(r, text);
 	else
