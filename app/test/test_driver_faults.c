@@ -160,8 +160,7 @@ go_unbind(void)
 	ret = container_group_unbind(container, THE_GROUP);
 	if (ret == 0)
 		return 0;
-	CHECK_RET(container_destroy(container), 0);
-	CHECK_RET(device_release(GROUP_NIC), 0);
+	undo_container();
 	return ret;
 }
 
@@ -169,8 +168,7 @@ static void
 undo_unbind(void)
 {
 	CHECK_EQ(fake_attached(GROUP_NIC), 0);
-	CHECK_RET(container_destroy(container), 0);
-	CHECK_RET(device_release(GROUP_NIC), 0);
+	undo_container();
 }
 
 /* A page of DPDK's goes and another comes: it is mapped, or marked as out of reach. */
