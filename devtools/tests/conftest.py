@@ -224,3 +224,10 @@ def free_hugepages():
         os.unlink("/dev/hugepages/" + name)
     with open("/proc/meminfo", encoding="ascii") as file:
         return int(next(line for line in file if line.startswith("HugePages_Free")).split()[1])
+
+
+def pages_pinned():
+    """In the whole machine."""
+    with open("/proc/vmstat", encoding="ascii") as file:
+        pages = dict(re.findall(r"^nr_foll_pin_(\w+) (\d+)", file.read(), re.MULTILINE))
+    return int(pages["acquired"]) - int(pages["released"])

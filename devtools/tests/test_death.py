@@ -14,7 +14,7 @@ import pytest
 
 import memory_client
 import plugin
-from conftest import kernel_log
+from conftest import kernel_log, pages_pinned
 from test_secondary import both, no_dead_sockets  # noqa: F401 (a fixture)
 from testpmd import NOT_STARTED, Testpmd, allow
 
@@ -25,12 +25,6 @@ KILLS = int(os.environ.get("DPDK_IOASID_TEST_KILLS", "5"))
 ASKED = "DPDK_IOASID_TEST_KILLS" in os.environ
 WRONG = re.compile(r"WARNING:|BUG:|Oops|refcount|UBSAN|call trace", re.I)
 TABLES = "/sys/kernel/debug/iommu/intel/*/*/domain_translation_struct"
-
-
-def pages_pinned():
-    with open("/proc/vmstat", encoding="ascii") as file:
-        pages = dict(re.findall(r"^nr_foll_pin_(\w+) (\d+)", file.read(), re.MULTILINE))
-    return int(pages["acquired"]) - int(pages["released"])
 
 
 def page_tables():

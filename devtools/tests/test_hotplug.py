@@ -11,6 +11,7 @@ import pytest
 import pci
 import plugin
 import qmp
+from conftest import pages_pinned
 from testpmd import AT_RISK, COMMON, NOT_STARTED, Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_leftovers")
@@ -61,9 +62,7 @@ def counts(pid):
         pinned = re.findall(r"^VmPin:\s+(\d+)", file.read(), re.MULTILINE)
     with open("/proc/meminfo", encoding="ascii") as file:
         hugepages = re.findall(r"^HugePages_Free:\s+(\d+)", file.read(), re.MULTILINE)
-    with open("/proc/vmstat", encoding="ascii") as file:
-        pages = dict(re.findall(r"^nr_foll_pin_(\w+) (\d+)", file.read(), re.MULTILINE))
-    return links, pinned, hugepages, int(pages["acquired"]) - int(pages["released"])
+    return links, pinned, hugepages, pages_pinned()
 
 
 def attach(testpmd, bdf):
