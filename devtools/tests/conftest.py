@@ -3,13 +3,12 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
-import time
 
 import pytest
 
+import kernel
 import pci
 import plugin
 from drivers import Drivers
@@ -163,35 +162,11 @@ def installed():
     os.unlink(plugin.INSTALLED)
 
 
-def kernel_log():
-    return subprocess.run(["dmesg"], capture_output=True, text=True, check=True).stdout
-
-
-# How the drivers of VT-d, AMD's IOMMU, virtio-iommu and SMMUv3 tell of a DMA fault.
-FAULT = re.compile(r"fault addr|IO_PAGE_FAULT|fault from EP|arm-smmu-v3 .*event 0x10")
-
-
-# Seconds: of more than ten faults in these the kernel tells no more.
-FAULT_INTERVAL = 5
-
-
-def kernel_faults():
-    return [line for line in kernel_log().splitlines() if FAULT.search(line)]
-
-
-def forget_faults():
-    """From now on the kernel tells of new ones, however many there have been."""
-    for line in kernel_faults()[-1:]:
-        ago = time.monotonic() - float(re.match(r"\[ *([0-9.]+)\]", line)[1])
-        time.sleep(max(0, FAULT_INTERVAL + 1 - ago))
-    subprocess.run(["dmesg", "--clear"], check=True)
-
-
 @pytest.fixture
 def faults(lab):
     """The DMA faults in the kernel log since the test began, for tests that expect some."""
-    forget_faults()
-    return kernel_faults
+    kernel.forget_dma_faults()
+    return kernel.dma_faults
 
 
 @pytest.fixture
@@ -204,30 +179,9 @@ def no_faults(faults):
 @pytest.fixture
 def no_leftovers(lab):
     """After the test no process may hold a device or an iommufd, and hugepages are free."""
-    before = free_hugepages()
+    before = kernel.free_hugepages()
     yield
     holders = [link for pid in os.listdir("/proc") if pid.isdigit() and int(pid) != os.getpid()
-               for link in open_files(pid) if link.startswith(("/dev/vfio", "/dev/iommu"))]
+               for link in kernel.open_files(pid) if link.startswith(("/dev/vfio", "/dev/iommu"))]
     assert not holders
-    assert free_hugepages() == before
-
-
-def open_files(pid):
-    try:
-        return [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
-    except OSError:
-        return []
-
-
-def free_hugepages():
-    for name in os.listdir("/dev/hugepages"):
-        os.unlink("/dev/hugepages/" + name)
-    with open("/proc/meminfo", encoding="ascii") as file:
-        return int(next(line for line in file if line.startswith("HugePages_Free")).split()[1])
-
-
-def pages_pinned():
-    """In the whole machine."""
-    with open("/proc/vmstat", encoding="ascii") as file:
-        pages = dict(re.findall(r"^nr_foll_pin_(\w+) (\d+)", file.read(), re.MULTILINE))
-    return int(pages["acquired"]) - int(pages["released"])
+    assert kernel.free_hugepages() == before

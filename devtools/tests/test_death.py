@@ -5,25 +5,23 @@ start works at once."""
 import glob
 import os
 import random
-import re
 import signal
 import subprocess
 import time
 
 import pytest
 
+import kernel
 import memory_client
 import plugin
-from conftest import kernel_log, pages_pinned
 from test_secondary import both, no_dead_sockets  # noqa: F401 (a fixture)
-from testpmd import NOT_STARTED, Testpmd, allow
+from testpmd import NOT_STARTED, Testpmd
 
 pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
 
 # Moments differ from run to run; DPDK_IOASID_TEST_KILLS=200 is for the patient.
 KILLS = int(os.environ.get("DPDK_IOASID_TEST_KILLS", "5"))
 ASKED = "DPDK_IOASID_TEST_KILLS" in os.environ
-WRONG = re.compile(r"WARNING:|BUG:|Oops|refcount|UBSAN|call trace", re.I)
 TABLES = "/sys/kernel/debug/iommu/intel/*/*/domain_translation_struct"
 
 
@@ -38,7 +36,7 @@ def page_tables():
 
 def held():
     """By anybody: what a process that has died may not leave."""
-    return {"pinned": pages_pinned(), "tables": page_tables()}
+    return {"pinned": kernel.pages_pinned(), "tables": page_tables()}
 
 
 def session(lab):
@@ -97,7 +95,7 @@ def test_primary(lab, capsys):
         starts_at_once(lab)
         assert held() == before, after[-1]
     tell(capsys, "primary", after)
-    assert not WRONG.findall(kernel_log())
+    assert not kernel.complaints()
 
 
 def secondary(lab):
@@ -130,7 +128,7 @@ def test_secondary(lab, capsys):
             assert secondary(lab).wait(120) == 0
         tell(capsys, "secondary", after)
         primary.quit()
-    assert not WRONG.findall(kernel_log())
+    assert not kernel.complaints()
 
 
 @pytest.mark.one_kernel

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
+import kernel
 import pci
 import plugin
 import qmp
-from conftest import pages_pinned
 from testpmd import AT_RISK, COMMON, NOT_STARTED, Testpmd, allow
 
 pytestmark = pytest.mark.usefixtures("no_leftovers")
@@ -62,7 +62,7 @@ def counts(pid):
         pinned = re.findall(r"^VmPin:\s+(\d+)", file.read(), re.MULTILINE)
     with open("/proc/meminfo", encoding="ascii") as file:
         hugepages = re.findall(r"^HugePages_Free:\s+(\d+)", file.read(), re.MULTILINE)
-    return links, pinned, hugepages, pages_pinned()
+    return links, pinned, hugepages, kernel.pages_pinned()
 
 
 def attach(testpmd, bdf):

@@ -7,10 +7,9 @@ import subprocess
 
 import pytest
 
+import kernel
 import pci
 import plugin
-from conftest import kernel_log
-from test_death import WRONG
 from test_memory import fault_injection  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.usefixtures("no_faults", "no_leftovers")
@@ -36,4 +35,4 @@ def test_each_step(lab, capsys):
     with capsys.disabled():
         print("", *(f"{name}: {failures} failures, {refused} of them refusals"
                     for name, failures, refused in told), sep="\n  ")
-    assert not WRONG.findall(kernel_log())
+    assert not kernel.complaints()

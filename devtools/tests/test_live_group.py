@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+import kernel
 import pci
-from conftest import forget_faults
 from rule_client import Client
 from test_hotplug import all_come_back, has_joined, remove, rescan  # noqa: F401 (a fixture)
 from test_isolation import PATTERN, reach
@@ -53,7 +53,7 @@ def test_container_given_up_under_a_live_device(lab, faults):
         assert reach(client.process.pid, edu) != PATTERN
         client.go_on()
         client.wait_for("given up")
-        forget_faults()
+        kernel.forget_dma_faults()
         assert reach(client.process.pid, edu) != PATTERN
         assert faults()
         client.go_on()

@@ -8,10 +8,10 @@ import subprocess
 
 import pytest
 
+import kernel
 import memory_client
 import pci
 import plugin
-from conftest import open_files
 from iommufd import ATTACH, BIND, Iommufd
 from strace import calls, traced
 from testpmd import COMMON, NOT_STARTED, Testpmd, allow
@@ -92,7 +92,7 @@ def test_one_that_nobody_wants(lab):
     with Testpmd(*allow(lab.NIC0, lab.EDU), *COMMON, app=NOT_STARTED) as testpmd:
         testpmd.started()
         assert testpmd.ports() == [lab.NIC0]
-        held = [link for link in open_files(testpmd.pid) if link.startswith("/dev/vfio")]
+        held = [link for link in kernel.open_files(testpmd.pid) if link.startswith("/dev/vfio")]
         assert held == [pci.cdev(lab.NIC0)]
         with Iommufd() as other:
             other.bind(lab.EDU)
@@ -117,7 +117,7 @@ def test_all_is_given_back_by_the_clean_up(lab):
             assert "/dev/vfio" not in file.read()
         # A librte_eal that calls itself directly opens a container, which holds nothing.
         empty = ["/dev/vfio/vfio"] if plugin.eal_calls_itself_directly() else []
-        assert [link for link in open_files(client.pid)
+        assert [link for link in kernel.open_files(client.pid)
                 if link.startswith(("/dev/vfio", "/dev/iommu"))] == empty
         with Iommufd() as other:
             for bdf in bdfs:

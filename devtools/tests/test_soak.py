@@ -11,9 +11,8 @@ import time
 
 import pytest
 
+import kernel
 import memory_client
-from conftest import kernel_log
-from test_death import WRONG
 from test_hotplug import counts, slot, wait_until  # noqa: F401 (a fixture)
 from test_secondary import no_dead_sockets, proc_info  # noqa: F401 (a fixture)
 from testpmd import Testpmd, allow
@@ -120,7 +119,7 @@ def test_soak(lab, slot, capsys):  # noqa: F811
     # Heaps grow by some steps at first; what goes on growing does so in the second half, too.
     half = len(anonymous) // 2
     assert half < 50 or max(anonymous[half:]) == max(anonymous[:half])
-    assert not WRONG.findall(kernel_log())
+    assert not kernel.complaints()
 
 
 @pytest.mark.one_kernel
