@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The processors that the machine can have: its QEMU, what it is made of, and its root.
 
-The lab runs on amd64. For arm64 it cross-builds the kernel, and the guest's files are Debian's
-packages, unpacked (devtools/cross builds ours for them).
+The lab runs on amd64. For arm64 it cross-builds the kernel or takes Debian's own, and the guest's
+files are Debian's packages, unpacked (devtools/cross builds ours for them).
 """
 
 import hashlib

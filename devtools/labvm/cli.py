@@ -67,8 +67,9 @@ IOMMUs:
                      --append iommufd.allow_unsafe_interrupts=1
   amd                AMD-Vi. Run by a QEMU from Debian's trixie-backports, which is fetched into
                      the cache: it needs 10.1 or later
-  smmuv3             an Arm machine: its kernel is cross-built, its root are packages in the
-                     cache, and devtools/cross builds the plugin and its tests for it
+  smmuv3             an Arm machine: its kernel is cross-built or Debian's own for arm64, its
+                     root are packages in the cache, and devtools/cross builds the plugin and
+                     its tests for it
 
 """
 

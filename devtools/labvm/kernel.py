@@ -6,7 +6,6 @@ import subprocess
 from typing import NamedTuple
 
 from . import built, packaged
-from .architecture import AMD64
 from .common import LabError
 
 # What the guest's files need, where it is not built in. All else guest/main loads, as a user does.
@@ -31,9 +30,7 @@ def find(name, architecture):
     """Built or fetched first if need be."""
     if name not in packaged.KERNELS:
         return Kernel(*built.find(name, architecture))
-    if architecture is not AMD64:
-        raise LabError(f"{name} is for {AMD64.name} only: take one that the lab builds")
-    return Kernel(*packaged.find(name))
+    return Kernel(*packaged.find(name, architecture))
 
 
 def start_modules(kernel, iommu):

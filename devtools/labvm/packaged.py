@@ -10,6 +10,8 @@ import re
 import shutil
 from typing import NamedTuple
 
+from . import apt
+from .architecture import AMD64
 from .common import LabError, cache_dir, lock, output, output_in, say
 from .unpack import extract
 
@@ -17,25 +19,26 @@ from .unpack import extract
 class Choice(NamedTuple):
     """Packages that stand for a kernel by depending on its parts; the newest version counts."""
 
-    packages: tuple[str, ...]
+    packages: tuple[str, ...]   # {}: the architecture
     version: str    # what it begins with
     suite: str      # that it must be from
 
 
 KERNELS = {
-    "debian-6.1": Choice(("linux-image-amd64",), "6.1.", ""),
+    "debian-6.1": Choice(("linux-image-{}",), "6.1.", ""),
     # bookworm-backports gave it to its security updates, where it has a name of its own.
-    "debian-6.12": Choice(("linux-image-6.12-amd64", "linux-image-amd64"), "6.12.", ""),
-    "debian-latest": Choice(("linux-image-amd64",), "", "trixie-backports/"),
+    "debian-6.12": Choice(("linux-image-6.12-{}", "linux-image-{}"), "6.12.", ""),
+    "debian-latest": Choice(("linux-image-{}",), "", "trixie-backports/"),
 }
 
 
-def find(name):
+def find(name, architecture):
     """(image, directory for /lib/modules)."""
     try:
-        package, version = newest(name)
+        apt_options = apt.foreign(architecture.name) if architecture is not AMD64 else []
+        package, version = newest(name, architecture, apt_options)
     except LabError as error:
-        found = newest_fetched(name)
+        found = newest_fetched(name, architecture)
         if not found:
             raise
         say(f"{error}; going on with {found}")
@@ -43,7 +46,7 @@ def find(name):
     directory = os.path.join(cache_dir("packaged"), f"{name}_{package}_{version}")
     with lock(f"{directory}.lock", "waiting for another lab that fetches this kernel"):
         if not os.path.exists(directory):
-            fetch(package, version, directory)
+            fetch(package, version, directory, apt_options)
     return content(directory)
 
 
@@ -53,11 +56,12 @@ def content(directory):
     return image, os.path.join(directory, "lib/modules")
 
 
-def newest(name):
+def newest(name, architecture, apt_options):
     """(package, version), from the lists apt has; no network needed."""
     choice = KERNELS[name]
+    packages = [package.format(architecture.name) for package in choice.packages]
     rows = [[field.strip() for field in row.split("|")]
-            for row in output("apt-cache", "madison", *choice.packages).splitlines()]
+            for row in output("apt-cache", *apt_options, "madison", *packages).splitlines()]
     found = [(package, version) for package, version, where in rows
              if version.startswith(choice.version) and choice.suite in where]
     if not found:
@@ -70,20 +74,21 @@ def version_numbers(version):
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
-def newest_fetched(name):
-    found = [path for path in glob.glob(os.path.join(cache_dir("packaged"), f"{name}_*"))
+def newest_fetched(name, architecture):
+    found = [path for path in
+             glob.glob(os.path.join(cache_dir("packaged"), f"{name}_*-{architecture.name}_*"))
              if os.path.isdir(path) and not path.endswith(".new")]
     return max(found, key=os.path.getmtime, default=None)
 
 
-def fetch(package, version, directory):
-    wanted = parts(f"{package}={version}")
+def fetch(package, version, directory, apt_options):
+    wanted = parts(f"{package}={version}", apt_options)
     say(f"fetching {package} {version}")
     new = f"{directory}.new"
     shutil.rmtree(new, ignore_errors=True)  # a fetch that was killed
     os.makedirs(new)
     try:
-        extract(wanted, new)
+        extract(wanted, new, apt_options)
         if not os.path.exists(f"{new}/lib"):  # newer packages know no /lib
             os.symlink("usr/lib", f"{new}/lib")
         [release] = os.listdir(f"{new}/lib/modules")
@@ -93,14 +98,14 @@ def fetch(package, version, directory):
         shutil.rmtree(new, ignore_errors=True)
 
 
-def parts(package):
+def parts(package, apt_options):
     """PACKAGE=VERSION of it and of all that it depends on by exact version: those are made from
     the same source, some by one kernel, several by newer ones (linux-binary, linux-modules …)."""
     found = []
     new = [package]
     while new:
         found += new
-        text = output("apt-cache", "show", *new)
+        text = output("apt-cache", *apt_options, "show", *new)
         depends = " ".join(re.findall(r"^Depends: (.*)", text, re.M))
         new = sorted({f"{name}={version}" for name, version in
                       re.findall(r"(linux-\S+) \(= ([^)]+)\)", depends)}.difference(found))

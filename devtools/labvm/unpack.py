@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 
-from . import roots
+from . import apt, roots
 from .common import LabError, cache_dir, lock, output_in, say
 
 DISK_NEEDED = 2 << 30
@@ -29,16 +29,16 @@ def fetch(root, packages, suites, architecture):
         raise LabError(f"{os.path.dirname(root)} needs {DISK_NEEDED >> 30} GiB, {free >> 20} MiB "
                        "are free: make room or set DPDK_IOASID_CACHE")
     say(f"fetching {os.path.basename(root)} from Debian {suites[-1]}, a minute")
-    new, apt = f"{root}.new", f"{root}.apt"
-    remove(new, apt)  # a fetch that was killed
+    new, downloads = f"{root}.new", f"{root}.apt"
+    remove(new, downloads)  # a fetch that was killed
     try:
-        debs = download(apt, packages, suites, architecture)
+        debs = download(downloads, packages, suites, architecture)
         prepare(new)
         for deb in debs:
             unpack(deb, new)
         os.rename(new, root)
     finally:
-        remove(new, apt)
+        remove(new, downloads)
 
 
 def program(name, packages):
@@ -59,9 +59,11 @@ def program(name, packages):
     return root
 
 
-def extract(packages, directory):
-    """Fetch just these of this machine's Debian's packages, and unpack them there."""
-    output_in(directory, "apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", *packages,
+def extract(packages, directory, options=()):
+    """Fetch just these of this machine's Debian's packages, or of those that apt knows by the
+    options, and unpack them there."""
+    output_in(directory, "apt-get", "-q", "-o", "APT::Sandbox::User=root", *options, "download",
+              *packages,
               hint="apt-get update, then again")
     for deb in glob.glob(f"{directory}/*.deb"):
         output_in(directory, "dpkg-deb", "-x", deb, ".")
@@ -93,21 +95,8 @@ def unpack(deb, root):
 def download(directory, packages, suites, architecture):
     """The packages' files: what apt would install where nothing is installed yet. It keeps all
     that it knows in that directory."""
-    for path in ("state/lists/partial", "cache/archives/partial", "nothing"):
-        os.makedirs(os.path.join(directory, path))
-    sources, status = os.path.join(directory, "sources.list"), os.path.join(directory, "status")
-    with open(sources, "w", encoding="ascii") as file:
-        file.writelines(f"deb {roots.mirror()} {suite} main\n" for suite in suites)
-    with open(status, "w", encoding="ascii"):
-        pass
-    nothing = os.path.join(directory, "nothing")
-    settings = {"Dir::State": f"{directory}/state", "Dir::State::status": status,
-                "Dir::Cache": f"{directory}/cache", "Dir::Etc::sourcelist": sources,
-                "Dir::Etc::sourceparts": nothing, "Dir::Etc::preferences": "/dev/null",
-                "Dir::Etc::preferencesparts": nothing, "APT::Sandbox::User": "root",
-                "APT::Install-Recommends": "no", "APT::Architecture": architecture,
-                "APT::Architectures": architecture}
-    apt = ["apt-get", "-q", *(f"-o{name}={value}" for name, value in settings.items())]
-    output_in(directory, *apt, "update")
-    output_in(directory, *apt, "-y", "--download-only", "-t", suites[-1], "install", *packages)
+    sources = [f"deb {roots.mirror()} {suite} main" for suite in suites]
+    get = ["apt-get", "-q", *apt.options(directory, architecture, sources)]
+    output_in(directory, *get, "update")
+    output_in(directory, *get, "-y", "--download-only", "-t", suites[-1], "install", *packages)
     return sorted(glob.glob(f"{directory}/cache/archives/*.deb"))
