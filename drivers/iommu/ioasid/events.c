@@ -4,16 +4,15 @@
 #include <libudev.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <rte_alarm.h>
 #include <rte_common.h>
 #include <rte_interrupts.h>
 
 #include "device.h"
 #include "events.h"
+#include "latecomers.h"
 #include "log.h"
 #include "space.h"
 
@@ -62,34 +61,6 @@ on_node(struct udev_device *node, const char *action)
 			   bdf);
 }
 
-/* By EAL's interrupt thread, too. */
-static void
-on_alarm(void *arg)
-{
-	(void)arg;
-	look_at(SYSFS_PCI, NULL);
-}
-
-/*
- * Some of the kernel's IOMMU drivers put a device into its group only when a driver is about to
- * take it (virtio-iommu's of Linux 6.12, Arm's by device tree), which is after the event; and if
- * that driver may not have it, since the group is in use, no other event follows.
- */
-static void
-look_later(const char *devices, const char *bdf)
-{
-	static const uint64_t microseconds[] = { 1000000, 10000000 };
-	unsigned int number;
-
-	if (ioasid_group_number(devices, bdf, &number) != -ENOENT)
-		return;
-	rte_eal_alarm_cancel(on_alarm, NULL);
-	for (size_t i = 0; i < RTE_DIM(microseconds); i++)
-		if (rte_eal_alarm_set(microseconds[i], on_alarm, NULL) < 0)
-			IOASID_LOG(WARNING, "%s: whether it comes to a group in use is not known",
-				   bdf);
-}
-
 static void
 on_device(struct udev_device *dev)
 {
@@ -107,7 +78,7 @@ on_device(struct udev_device *dev)
 	snprintf(devices, sizeof(devices), "/sys/bus/%s/devices", subsystem);
 	look_at(devices, name);
 	if (strcmp(action, "remove") != 0)
-		look_later(devices, name);
+		latecomers_look(devices, name, look_at);
 }
 
 /* By EAL's interrupt thread. */
@@ -200,7 +171,7 @@ events_stop(void)
 	if (handle != NULL) {
 		while (rte_intr_callback_unregister(handle, on_event, NULL) == -EAGAIN)
 			;
-		rte_eal_alarm_cancel(on_alarm, NULL);
+		latecomers_end();
 		end();
 	}
 	pthread_mutex_unlock(&lock);
