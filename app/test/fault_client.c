@@ -4,10 +4,10 @@
  * A DPDK application for devtools/tests: each allocation in the kernel fails once while
  *
  *	a container is made; memory is mapped in one, and unmapped; a live device's group moves
- *	there
+ *	there; a device is opened, joins, is attached to DPDK's memory, and is released
  *
- * (Not while a device is opened: Linux's ACPI, which is asked for its power, uses an object that
- * it could not allocate, acpi_ut_update_object_reference(), and kills the process.)
+ * (That of devices not where there is ACPI, which is asked for their power: Linux's uses an object
+ * that it could not allocate, acpi_ut_update_object_reference(), and kills the process.)
  *
  * fault_client EAL-ARGUMENTS -- BDF
  *
@@ -17,6 +17,7 @@
 #include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <rte_devargs.h>
 #include <rte_eal.h>
@@ -152,6 +153,7 @@ static const struct step steps[] = {
 	{ "unmap", create_and_map, unmap, map_checked, unmap_and_destroy },
 	{ "move", set_up_and_create, bind_group, unbind_group, destroy_and_release },
 };
+static const struct step of_devices = { "device", nothing, set_up, release, nothing };
 
 static int
 open_files(void)
@@ -216,5 +218,7 @@ main(int argc, char **argv)
 	fd = fail_nth_open();
 	for (size_t i = 0; i < RTE_DIM(steps); i++)
 		inject(&steps[i], fd);
+	if (access("/sys/firmware/acpi", F_OK) != 0)
+		inject(&of_devices, fd);
 	return rte_eal_cleanup();
 }

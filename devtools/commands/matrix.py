@@ -94,7 +94,8 @@ ABSENT = {**{(kernel, "intel-first-stage"): SECOND_STAGE
 QUICK = [("latest", "amd", ("forwarding, VA", "isolation")),
          ("latest", "intel-first-stage", ("forwarding, VA", "isolation")),
          ("debian-latest", "intel", ("fallback",)),
-         ("lts", "smmuv3", ("forwarding, VA", "isolation"))]
+         ("lts", "smmuv3", ("forwarding, VA", "isolation")),
+         ("debian-latest", "smmuv3", ("fallback",))]
 
 
 class Cell(NamedTuple):

@@ -3,11 +3,11 @@
 
     devtools/test [--only PART[,PART…]] [--kernel lts|latest]
 
-Parts, in this order: setup build unit fuzz checks package versions lab matrix selftest demo dts. Ends
-with `N passed, N failed, N skipped`. versions is the quick part of devtools/test-versions for one of
-them, matrix the quick part of devtools/matrix, selftest is about the lab itself, demo is
-devtools/demo. dts, some of DPDK's own test suite, is skipped unless DPDK_IOASID_DTS_TREE names a
-checkout of DPDK that has it (25.11 or later): see devtools/dts.
+Parts, in this order: setup build unit fuzz checks package versions lab matrix arm64 selftest demo
+dts. Ends with `N passed, N failed, N skipped`. versions is the quick part of devtools/test-versions for
+one of them, matrix the quick part of devtools/matrix, arm64 what only a machine without ACPI shows,
+selftest is about the lab itself, demo is devtools/demo. dts, some of DPDK's own test suite, is skipped
+unless DPDK_IOASID_DTS_TREE names a checkout of DPDK that has it (25.11 or later): see devtools/dts.
 """
 
 import argparse
@@ -27,7 +27,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True  # nothing of ours lands in the checkout
 sys.path.insert(0, os.path.join(TOP, "devtools"))
 
-from labvm import unpack  # noqa: E402 (not beside us, and bytecode must be off before)
+import cross  # noqa: E402 (bytecode must be off before)
+from labvm import unpack  # noqa: E402 (not beside us, too)
 
 PLUGIN = "drivers/iommu/ioasid/librte_iommu_ioasid.so"
 ARCHIVE = "drivers/iommu/ioasid/librte_iommu_ioasid.a"
@@ -423,6 +424,13 @@ def quick_matrix(count, _):
     step(count, "matrix, quick", "devtools/matrix", "--quick")
 
 
+def arm64(count, kernels):
+    if step(count, "for arm64", "devtools/cross"):
+        lab_tests(count, f"lab, {kernels[0]}, arm64", cross.DIRECTORY,
+                  [f"{TESTS}/test_kernel_faults.py"],
+                  ["--kernel", kernels[0], "--iommu=smmuv3"], one_core())
+
+
 def demo(count, _):
     # Its kernel on all processors, its machine on one.
     if not kernel_is_there(count, "demo"):
@@ -472,7 +480,7 @@ def read_dts(count, status, path):
 
 PARTS = {"setup": setup, "build": build, "unit": unit, "fuzz": fuzz, "checks": checks,
          "package": package, "versions": versions, "lab": lab, "matrix": quick_matrix,
-         "selftest": selftest, "demo": demo, "dts": dts}
+         "arm64": arm64, "selftest": selftest, "demo": demo, "dts": dts}
 
 
 def main():

@@ -30,8 +30,10 @@ def test_each_step(lab, capsys):
     print(result.stdout[-4000:])
     assert result.returncode == 0
     assert "no file descriptor for a container: Cannot allocate memory\n" in result.stdout
-    # An unmap comes to no allocation, unless it splits a page of the IOMMU's.
-    assert [name for name, failures, _ in told if failures != "0"] == ["container", "map", "move"]
+    # An unmap comes to no allocation, unless it splits a page of the IOMMU's; and devices are not
+    # opened where there is ACPI.
+    assert [name for name, failures, _ in told if failures != "0"] == \
+        ["container", "map", "move", *([] if os.path.exists("/sys/firmware/acpi") else ["device"])]
     with capsys.disabled():
         print("", *(f"{name}: {failures} failures, {refused} of them refusals"
                     for name, failures, refused in told), sep="\n  ")
