@@ -16,7 +16,9 @@ Writes matrix.json and, for the guides, matrix.inc.
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import datetime
+import fcntl
 import json
 import os
 import queue
@@ -262,10 +264,31 @@ def load(path):
 
 def save(path, results):
     """A cell a line."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
     rows = ",\n".join(json.dumps({"cell": cell, **results[cell]}) for cell in ordered(results))
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"[\n{rows}\n]\n")
+
+
+@contextlib.contextmanager
+def alone(directory):
+    """Of those who keep results there."""
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def keep(out, new):
+    """With what is there, and what others have found meanwhile."""
+    path = os.path.join(out, "matrix.json")
+    os.makedirs(out, exist_ok=True)
+    with alone(out):
+        results = {**load(path), **new}
+        save(path, results)
+        with open(os.path.join(out, "matrix.inc"), "w", encoding="utf-8") as file:
+            file.write(restructured(results))
 
 
 # ---- the command
@@ -316,15 +339,11 @@ def prepare(machines):
 
 
 def run(machines, builds, out):
-    path = os.path.join(out, "matrix.json")
-    results, new = load(path), {}
+    new = {}
     prepare(machines)
     for found in run_all(machines, builds):
         new.update(found)
-        results.update(found)
-        save(path, results)
-    with open(os.path.join(out, "matrix.inc"), "w", encoding="utf-8") as file:
-        file.write(restructured(results))
+        keep(out, found)
     tell(new)
     return 1 if any(result["result"] == "failed" for result in new.values()) else 0
 
