@@ -14,6 +14,7 @@ from . import emulator, unpack
 
 ARM64_SUITE = "bookworm"
 ARM64_PACKAGES = """
+    base-files base-passwd
     bash busybox-static coreutils dash findutils gawk grep hostname iproute2 kmod libc-bin mount
     pciutils procps sed util-linux binutils gdb-minimal strace
     dpdk dpdk-dev python3 python3-pytest python3-yaml

@@ -36,6 +36,7 @@ def fetch(root, packages, suites, architecture):
         prepare(new)
         for deb in debs:
             unpack(deb, new)
+        settle(new)
         os.rename(new, root)
     finally:
         remove(new, downloads)
@@ -81,6 +82,18 @@ def prepare(root):
         os.makedirs(os.path.join(root, "usr", name))
         os.symlink(f"usr/{name}", os.path.join(root, name))
     os.mkdir(os.path.join(root, "tmp"))
+
+
+def settle(root):
+    """What the scripts of base-files and base-passwd do, where they are among the packages."""
+    run = os.path.join(root, "var/run")
+    if os.path.isdir(run):
+        os.rmdir(run)
+        os.symlink("/run", run)
+    for name in ("passwd", "group"):
+        master = os.path.join(root, f"usr/share/base-passwd/{name}.master")
+        if os.path.exists(master):
+            shutil.copy(master, os.path.join(root, "etc", name))
 
 
 def unpack(deb, root):

@@ -13,3 +13,8 @@ def command(execute, /, **arguments):
     reply = subprocess.run([QMP, words], capture_output=True, text=True, check=False)
     assert reply.returncode == 0, reply.stdout + reply.stderr
     return json.loads(reply.stdout)["return"]
+
+
+def has(name):
+    """Whether there is a device of that name: for the machine a moment longer than for its kernel."""
+    return name in [item["name"] for item in command("qom-list", path="/machine/peripheral")]

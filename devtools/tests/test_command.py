@@ -235,7 +235,9 @@ def plug(driver, **more):
     qmp.command("device_add", driver=driver, id="plugged", bus="hotplug0", **more)
     for _ in range(600):
         new = set(os.listdir(pci.DEVICES)) - before
-        if new and all(os.path.exists(pci.path(bdf, "iommu_group")) for bdf in new):
+        if new:
+            # Which waits for whoever has found it: until then it is not complete.
+            pci.write("/sys/bus/pci/rescan", "1")
             return new.pop()
         time.sleep(0.1)
     raise AssertionError("the device did not come")
@@ -244,7 +246,7 @@ def plug(driver, **more):
 def unplug(bdf):
     qmp.command("device_del", id="plugged")
     for _ in range(600):
-        if not os.path.exists(pci.path(bdf)):
+        if not os.path.exists(pci.path(bdf)) and not qmp.has("plugged"):
             return
         time.sleep(0.1)
     raise AssertionError("the device did not go")
@@ -363,6 +365,8 @@ def test_bind_nic_with_an_address(lab):
 @pytest.mark.one_kernel
 def test_bind_nic_with_an_xdp_program(lab, tmp_path):
     """It has no address, and passes packets."""
+    if not shutil.which("clang"):
+        pytest.skip("no compiler for BPF here (clang)")
     source, program = tmp_path / "pass.c", tmp_path / "pass.o"
     source.write_text('__attribute__((section("xdp"), used)) int pass(void *c) { return 2; }\n'
                       'char text[] __attribute__((section("license"), used)) = "BSD";\n')
@@ -517,9 +521,10 @@ def test_bench(lab, tmp_path):
         if kernel_number() < (6, 13) else set()
     assert by_file <= {"not in this kernel"}
     assert set(ways) >= {"type1_page", "type1_all", "address_page", "address_all"}
+    tables = os.path.exists("/sys/kernel/debug/iommu/intel")
     for name, way in ways.items():
         assert way["calls"] == (1 if name.endswith("_all") else 32)
-        assert way["entries"] == {"4K": 0, "2M": 32, "1G": 0}
+        assert way["entries"] == ({"4K": 0, "2M": 32, "1G": 0} if tables else None)
         assert way["pinned_bytes"] == 64 << 20
     if plot:
         with open(plot[1], encoding="utf-8") as file:

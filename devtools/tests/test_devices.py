@@ -54,9 +54,10 @@ def test_nic(lab, cable, plugged, faults, model, driver, options):
         for stats in testpmd.forward(1_000).values():
             assert stats["RX-packets"] >= 1_000
         testpmd.quit()
-    # vmxnet3's driver leaves an address 0 in what the device reads, with stock EAL, too.
+    # vmxnet3's driver leaves an address 0 in what the device reads, with stock EAL, too. (Where the
+    # line tells it: VT-d's.)
     assert not [line for line in faults()
-                if model != "vmxnet3" or "fault addr 0x0 " not in line]
+                if model != "vmxnet3" or re.search(r"fault addr 0x(?!0 )", line)]
 
 
 def crypto_perf(bdf, *eal):

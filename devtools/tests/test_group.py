@@ -51,10 +51,21 @@ def at_risk(output):
     return re.findall(re.escape(AT_RISK) + r"([^\]]*)\]", output)
 
 
+def bridges_of(*bdfs):
+    """The other members of their group."""
+    members = pci.members(bdfs[0])
+    assert set(bdfs) <= set(members)
+    return [bdf for bdf in members if bdf not in bdfs]
+
+
+def are_one_card(first, second):
+    """Not so where the lab puts them behind a bridge."""
+    return first.split(".")[0] == second.split(".")[0]
+
+
 def test_the_group_is_shared(lab):
-    members = pci.members(lab.GROUP_NIC)
-    assert lab.GROUP_HD in members
-    assert len(members) == 3  # and the bridge above them
+    bridges = bridges_of(lab.GROUP_NIC, lab.GROUP_HD)
+    assert len(bridges) == (0 if are_one_card(lab.GROUP_NIC, lab.GROUP_HD) else 1)
 
 
 @pytest.mark.every_dpdk
@@ -146,6 +157,9 @@ def test_disk_held_by_another_process(lab):
 
 def test_disk_held_by_a_kernel_driver(lab):
     """The kernel refuses JOIN; the message names device and driver. No flag helps."""
+    with open("/proc/cmdline", encoding="ascii") as words:
+        if "initcall_blacklist=sym2_init" in words.read():
+            pytest.skip("this machine is started without the disk's driver")
     pci.bind(lab.GROUP_HD, "sym53c8xx")
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     output = refused(*allow(lab.GROUP_NIC), "--allow-insecure-vfio")
@@ -223,8 +237,9 @@ def test_short_bdf_names_the_same_device(lab):
 def test_bridge_is_exempt_and_shown_at_debug(lab):
     pci.bind(lab.GROUP_NIC, "vfio-pci")
     pci.bind(lab.GROUP_HD, "vfio-pci")
-    bridge = next(bdf for bdf in pci.members(lab.GROUP_NIC)
-                  if bdf not in (lab.GROUP_NIC, lab.GROUP_HD))
+    if are_one_card(lab.GROUP_NIC, lab.GROUP_HD):
+        pytest.skip("the group is one card's functions, without a bridge")
+    [bridge] = bridges_of(lab.GROUP_NIC, lab.GROUP_HD)
     line = f"{bridge} in IOMMU group {pci.group(lab.GROUP_NIC)} is a bridge: exempt"
     output = accepted([lab.GROUP_NIC], *allow(lab.GROUP_NIC, lab.GROUP_HD))
     assert line not in output

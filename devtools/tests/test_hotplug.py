@@ -169,17 +169,12 @@ def slot(lab):
         pci.bind(bdf, "vfio-pci")
         return bdf
 
-    def empty():
-        """For the machine, which is a moment after it is so for the kernel."""
-        return "hot" not in [item["name"] for item in
-                             qmp.command("qom-list", path="/machine/peripheral")]
-
     plug.un = lambda: qmp.command("device_del", id="hot")
-    plug.empty = empty
+    plug.empty = lambda: not qmp.has("hot")
     yield plug
-    if not empty():
+    if not plug.empty():
         plug.un()
-        wait_until(empty, "the NIC does not go")
+        wait_until(plug.empty, "the NIC does not go")
     qmp.command("netdev_del", id="cable-hot")
 
 
