@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """PCI devices through sysfs."""
 
+import contextlib
 import os
 import subprocess
 
@@ -50,12 +51,30 @@ def load(name):
         subprocess.run(["modprobe", name], check=True)
 
 
+def come_to_group(bdf):
+    """Some of the kernel's IOMMU drivers put a device into its group only when a driver asks for it.
+    This one may not have it, if the group is in use, and of that the kernel tells nothing."""
+    if os.path.exists(path(bdf, "iommu_group")):
+        return
+    write(path(bdf, "driver_override"), "igb")
+    with contextlib.suppress(OSError):
+        write("/sys/bus/pci/drivers_probe", bdf)
+    assert os.path.exists(path(bdf, "iommu_group"))
+
+
 def group(bdf):
     return int(os.path.basename(os.readlink(path(bdf, "iommu_group"))))
 
 
 def members(bdf):
     return sorted(os.listdir(path(bdf, "iommu_group/devices")))
+
+
+def others_of_group(*bdfs):
+    """Who else is in the group that all of these are in."""
+    found = members(bdfs[0])
+    assert set(bdfs) <= set(found)
+    return [bdf for bdf in found if bdf not in bdfs]
 
 
 def find(vendor, device):

@@ -51,20 +51,13 @@ def at_risk(output):
     return re.findall(re.escape(AT_RISK) + r"([^\]]*)\]", output)
 
 
-def bridges_of(*bdfs):
-    """The other members of their group."""
-    members = pci.members(bdfs[0])
-    assert set(bdfs) <= set(members)
-    return [bdf for bdf in members if bdf not in bdfs]
-
-
 def are_one_card(first, second):
     """Not so where the lab puts them behind a bridge."""
     return first.split(".")[0] == second.split(".")[0]
 
 
 def test_the_group_is_shared(lab):
-    bridges = bridges_of(lab.GROUP_NIC, lab.GROUP_HD)
+    bridges = pci.others_of_group(lab.GROUP_NIC, lab.GROUP_HD)
     assert len(bridges) == (0 if are_one_card(lab.GROUP_NIC, lab.GROUP_HD) else 1)
 
 
@@ -239,7 +232,7 @@ def test_bridge_is_exempt_and_shown_at_debug(lab):
     pci.bind(lab.GROUP_HD, "vfio-pci")
     if are_one_card(lab.GROUP_NIC, lab.GROUP_HD):
         pytest.skip("the group is one card's functions, without a bridge")
-    [bridge] = bridges_of(lab.GROUP_NIC, lab.GROUP_HD)
+    [bridge] = pci.others_of_group(lab.GROUP_NIC, lab.GROUP_HD)
     line = f"{bridge} in IOMMU group {pci.group(lab.GROUP_NIC)} is a bridge: exempt"
     output = accepted([lab.GROUP_NIC], *allow(lab.GROUP_NIC, lab.GROUP_HD))
     assert line not in output

@@ -45,10 +45,12 @@ def rescan():
 
 
 @pytest.fixture
-def all_come_back():
-    """What a failed test has removed is there for the next one."""
+def all_come_back(lab):
+    """What a test has removed is there for the next one, and in its group."""
     yield
     rescan()
+    for bdf in (lab.GROUP_HD, lab.EDU):
+        pci.come_to_group(bdf)
 
 
 def counts(pid):

@@ -55,7 +55,8 @@ def test_container_given_up_under_a_live_device(lab, faults):
         client.wait_for("given up")
         kernel.forget_dma_faults()
         assert reach(client.process.pid, edu) != PATTERN
-        assert faults()
+        # A device without a page table SMMUv3 stops without a word (STE.Config 0b000).
+        assert faults() or os.environ["LAB_IOMMU"] == "smmuv3"
         client.go_on()
         client.end()
 
@@ -85,11 +86,13 @@ def test_plugged_into_a_live_group(lab, no_faults, capsys):
         assert AT_RISK not in testpmd.output
         begin = time.monotonic()
         rescan()
+        pci.come_to_group(disk)
         testpmd.wait_for(f"{AT_RISK}{disk}]")
         with capsys.disabled():
             print(f" told after {time.monotonic() - begin:.2f} s ", end="")
         remove(disk)
         rescan()
+        pci.come_to_group(disk)
         testpmd.wait_for(f"{AT_RISK}{disk}]", at=testpmd.output.rindex(AT_RISK) + 1)
         testpmd.quit()
 
@@ -103,6 +106,7 @@ def test_plugged_into_a_live_group_of_stock_eal(lab, no_faults):
         testpmd.started()
         assert testpmd.ports() == [nic]
         rescan()
+        pci.come_to_group(disk)
         testpmd.wait_for(f"{AT_RISK}{disk}]")
         testpmd.quit()
 

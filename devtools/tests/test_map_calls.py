@@ -118,7 +118,8 @@ def test_memory_that_comes_and_goes(lab):
 # Of DPDK's, in any of its releases.
 THREADS = r"dpdk-.*|rte-worker-\d+|eal-intr-.*|rte_mp_.*|lcore-.*|telemetry-.*"
 # What these wait in; restart_syscall is how a call goes on that the trace has interrupted.
-WAITING = {"accept", "epoll_wait", "read", "recvmsg", "restart_syscall"}
+# Arm has no epoll_wait.
+WAITING = {"accept", "epoll_wait", "epoll_pwait", "read", "recvmsg", "restart_syscall"}
 
 
 def threads(pid):

@@ -101,6 +101,7 @@ def plugs_in_again(bdf, process):
     """It is gone and comes back, to nobody: the plugin hears of it by DPDK's device events."""
     subprocess.run(["timeout", "60", "sh", "-c", f"echo 1 >{pci.path(bdf, 'remove')}"], check=True)
     pci.write("/sys/bus/pci/rescan", "1")
+    pci.come_to_group(bdf)
     return process.wait_for(f"{AT_RISK}{bdf}]")
 
 
@@ -134,9 +135,10 @@ def linking(output):
 
 
 @pytest.fixture
-def comes_back():
+def comes_back(lab):
     yield
     pci.write("/sys/bus/pci/rescan", "1")
+    pci.come_to_group(lab.GROUP_HD)
 
 
 @pytest.mark.parametrize("way", WAYS)
