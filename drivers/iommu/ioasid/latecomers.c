@@ -2,8 +2,10 @@
 
 #include <bsd/sys/queue.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,8 +21,8 @@
 
 struct latecomer {
 	LIST_ENTRY(latecomer) entry;
-	char *devices;
-	char *bdf;
+	char devices[64];
+	char bdf[NAME_MAX + 1];
 };
 
 static LIST_HEAD(, latecomer) latecomers = LIST_HEAD_INITIALIZER(latecomers);
@@ -32,8 +34,6 @@ static void
 forget(struct latecomer *l)
 {
 	LIST_REMOVE(l, entry);
-	free(l->devices);
-	free(l->bdf);
 	free(l);
 }
 
@@ -58,13 +58,10 @@ remember(const char *devices, const char *bdf)
 	l = calloc(1, sizeof(*l));
 	if (l == NULL)
 		return false;
-	l->devices = strdup(devices);
-	l->bdf = strdup(bdf);
+	snprintf(l->devices, sizeof(l->devices), "%s", devices);
+	snprintf(l->bdf, sizeof(l->bdf), "%s", bdf);
 	LIST_INSERT_HEAD(&latecomers, l, entry);
-	if (l->devices != NULL && l->bdf != NULL)
-		return true;
-	forget(l);
-	return false;
+	return true;
 }
 
 static bool
@@ -93,10 +90,10 @@ on_alarm(void *arg)
 	(void)arg;
 	wait = 0;
 	LIST_FOREACH_SAFE(l, &latecomers, entry, other)
-	if (!has_no_group(l->devices, l->bdf)) {
-		tell(l->devices, l->bdf);
-		forget(l);
-	}
+		if (!has_no_group(l->devices, l->bdf)) {
+			tell(l->devices, l->bdf);
+			forget(l);
+		}
 	if (!LIST_EMPTY(&latecomers) && !look_in(next))
 		IOASID_LOG(WARNING, "no timer: whether devices that have no IOMMU group yet come "
 				    "to one in use is not known");
@@ -121,8 +118,10 @@ latecomers_look(const char *devices, const char *bdf, latecomers_told *told)
 void
 latecomers_end(void)
 {
+	struct latecomer *l, *other;
+
 	rte_eal_alarm_cancel(on_alarm, NULL);
 	wait = 0;
-	while (!LIST_EMPTY(&latecomers))
-		forget(LIST_FIRST(&latecomers));
+	LIST_FOREACH_SAFE(l, &latecomers, entry, other)
+		forget(l);
 }
