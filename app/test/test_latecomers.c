@@ -21,10 +21,10 @@
 #include "captured_log.h"
 #include "latecomers.h"
 
-#define DEVICES     "/sys/bus/pci/devices"
-#define FIRST       "0000:05:00.0"
-#define SECOND      "0000:06:00.0"
-#define MICROSECOND UINT64_C(1000000)
+#define DEVICES  "/sys/bus/pci/devices"
+#define FIRST    "0000:05:00.0"
+#define SECOND   "0000:06:00.0"
+#define A_SECOND UINT64_C(1000000) /* in microseconds */
 
 static struct {
 	uint64_t now; /* seconds */
@@ -43,7 +43,7 @@ rte_eal_alarm_set(uint64_t us, rte_eal_alarm_callback callback, void *arg)
 	assert_true(fake.callback == NULL);
 	if (fake.no_timer)
 		return -ENOMEM;
-	fake.due = fake.now + us / MICROSECOND;
+	fake.due = fake.now + us / A_SECOND;
 	fake.callback = callback;
 	return 0;
 }
@@ -82,11 +82,10 @@ event(const char *bdf)
 static void
 pass(unsigned int seconds)
 {
-	rte_eal_alarm_callback callback = fake.callback;
-
 	for (; seconds > 0; seconds--) {
+		rte_eal_alarm_callback callback = fake.callback;
+
 		fake.now++;
-		callback = fake.callback;
 		if (callback == NULL || fake.due > fake.now)
 			continue;
 		fake.callback = NULL;

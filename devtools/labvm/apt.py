@@ -7,7 +7,7 @@ import time
 
 from .common import cache_dir, lock, output_in
 
-ASK_AGAIN_AFTER = 24 * 3600
+ASK_AGAIN_AFTER = 24 * 3600  # seconds: what a suite has changes by the day
 
 
 def options(directory, architecture, sources=None):

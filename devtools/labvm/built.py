@@ -15,6 +15,7 @@ import subprocess
 import time
 from typing import NamedTuple
 
+from .apt import ASK_AGAIN_AFTER
 from .architecture import Architecture
 from .common import (ENVIRONMENT, LABVM, LabError, available_memory, cache_dir, die_with_parent,
                      lock, output, output_in, say)
@@ -44,7 +45,6 @@ TOOLS = ("apt-cache", "apt-get", "bc", "bison", "dpkg-deb", "flex", "gcc", "make
          "tar", "xz")
 DISK_NEEDED = 4 << 30    # unpacked source 1.8 GB, archive 0.4 GB, objects 0.5 GB, and air
 MEMORY_NEEDED = 1 << 30
-ASK_AGAIN_AFTER = 24 * 3600
 PROGRESS_EVERY = 30
 
 

@@ -15,6 +15,7 @@ import pytest
 
 import pci
 import plugin
+from test_hotplug import all_come_back, remove, rescan  # noqa: F401 (a fixture)
 from test_telemetry import ask
 from testpmd import AT_RISK
 
@@ -99,8 +100,8 @@ def stock_secondary():
 
 def plugs_in_again(bdf, process):
     """It is gone and comes back, to nobody: the plugin hears of it by DPDK's device events."""
-    subprocess.run(["timeout", "60", "sh", "-c", f"echo 1 >{pci.path(bdf, 'remove')}"], check=True)
-    pci.write("/sys/bus/pci/rescan", "1")
+    remove(bdf)
+    rescan()
     pci.come_to_group(bdf)
     return process.wait_for(f"{AT_RISK}{bdf}]")
 
@@ -134,15 +135,8 @@ def linking(output):
     return "dynamic"
 
 
-@pytest.fixture
-def comes_back(lab):
-    yield
-    pci.write("/sys/bus/pci/rescan", "1")
-    pci.come_to_group(lab.GROUP_HD)
-
-
 @pytest.mark.parametrize("way", WAYS)
-def test_whole(lab, way, comes_back, capsys):
+def test_whole(lab, way, all_come_back, capsys):
     for bdf in (lab.GROUP_NIC, lab.GROUP_HD):
         pci.bind(bdf, "vfio-pci")
     with Process(way, "--log-level=iommu.ioasid:debug", "--", "refuse", "wait") as process:
